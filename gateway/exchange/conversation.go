@@ -1,0 +1,119 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"oncegate/schemas/canon"
+)
+
+// A Role says on which side of an exchange this deployment stands.
+type Role string
+
+// The roles.
+const (
+	Requester Role = "requester" // an authority of ours asked
+	Provider  Role = "provider"  // another Member State asks us
+)
+
+// A Phase is the state of a conversation. The diagrams stand above Next.
+type Phase string
+
+// Phases of a requester's conversation.
+const (
+	Asked          Phase = "asked"           // request 1 is on its way, no answer yet (T1)
+	PreviewOffered Phase = "preview-offered" // both roles: a preview location was given (T2)
+	Continued      Phase = "continued"       // requester: request 2 is on its way, the person previews (T3)
+)
+
+// Phases of a provider's conversation; PreviewOffered as above.
+const (
+	Querying Phase = "querying" // the register was asked
+	Held     Phase = "held"     // evidence is here, the person decides (T3)
+	Decided  Phase = "decided"  // the outcome is fixed, request 2 has not come yet
+	Answered Phase = "answered" // the answer is on its way, no receipt yet
+)
+
+// Final phases of both roles.
+const (
+	Delivered Phase = "delivered"
+	Declined  Phase = "declined" // the person said no: an empty list, not an error
+	Refused   Phase = "refused"  // an error of list EDMErrorCodes, or a rule of ours
+	ExpiredP  Phase = "expired"  // a deadline passed (EDM:ERR:0005)
+	Failed    Phase = "failed"   // could not be sent
+)
+
+// Final reports whether nothing follows any more.
+func (p Phase) Final() bool {
+	switch p {
+	case Delivered, Declined, Refused, ExpiredP, Failed:
+		return true
+	}
+	return false
+}
+
+// A Conversation is what the core remembers of one exchange. Its open part says
+// nothing of a person; the private part is sealed in every store.
+type Conversation struct {
+	ID              canon.ConversationID     `json:"id"`
+	Role            Role                     `json:"role"`
+	Phase           Phase                    `json:"phase"`
+	Exchange        canon.ExchangeID         `json:"exchange"`
+	Session         canon.SessionID          `json:"session"`
+	Specification   string                   `json:"specification"`
+	Portal          string                   `json:"portal,omitempty"` // requester: which authority of ours
+	Procedure       string                   `json:"procedure"`
+	Requirements    []canon.Requirement      `json:"requirements,omitempty"`
+	EvidenceType    canon.EvidenceType       `json:"evidenceType"`
+	Requester       canon.Agent              `json:"requester"`
+	Provider        canon.Agent              `json:"provider"`
+	Own             canon.Participant        `json:"own,omitzero"`  // our access point
+	Peer            canon.Participant        `json:"peer,omitzero"` // the other access point
+	Register        string                   `json:"register,omitempty"`
+	First           canon.RequestID          `json:"first,omitempty"`  // id of request 1
+	Second          canon.RequestID          `json:"second,omitempty"` // id of request 2
+	PreviewPossible bool                     `json:"previewPossible"`
+	ExplicitRequest canon.ExplicitRequest    `json:"explicitRequest"`
+	PersonSeen      bool                     `json:"personSeen,omitempty"` // provider: the person opened the preview and matched
+	Documents       []canon.Document         `json:"documents,omitempty"`
+	Decisions       []canon.DocumentDecision `json:"decisions,omitempty"`
+	Outcome         Phase                    `json:"outcome,omitempty"`   // the final phase that an answer under way leads to
+	Code            canon.Code               `json:"code,omitempty"`      // why it was refused, expired or failed
+	ErrorCode       string                   `json:"errorCode,omitempty"` // EDM:ERR:nnnn
+	Detail          string                   `json:"detail,omitempty"`
+	OpenedAt        time.Time                `json:"openedAt"`
+	UpdatedAt       time.Time                `json:"updatedAt"`
+	Timer           string                   `json:"timer,omitempty"` // T1, T2, T3; empty when none runs
+	Due             time.Time                `json:"due,omitzero"`    // when the timer runs out
+	Private         canon.Sealed[Private]    `json:"private,omitzero"`
+}
+
+// Private is the private part of a Conversation.
+type Private struct {
+	Subject         canon.Subject `json:"subject,omitzero"`
+	PreviewLocation string        `json:"previewLocation,omitempty"`
+	ReturnLocation  string        `json:"returnLocation,omitempty"`
+}
+
+// ErrUnknown is returned by a Store that holds no such conversation.
+var ErrUnknown = errors.New("unknown conversation")
+
+// A Store remembers conversations. Two implementations pass one battery
+// (exchangetest): memory and Redis.
+type Store interface {
+	// Update runs f on the conversation (nil when there is none) and stores what
+	// it returns, all or nothing: when another writer came between, f runs again
+	// on the newer state. f must be free of effects. Where cause was applied
+	// before, f does not run and the messages of that time are returned.
+	Update(ctx context.Context, id canon.ConversationID, cause canon.MessageID, f UpdateFunc) ([]canon.Message, error)
+	// Get returns ErrUnknown when there is no such conversation.
+	Get(ctx context.Context, id canon.ConversationID) (*Conversation, error)
+	// List returns conversations by last change, newest first.
+	List(ctx context.Context, limit int) ([]*Conversation, error)
+	// Due returns the ids of conversations whose timer ran out before now.
+	Due(ctx context.Context, now time.Time, limit int) ([]canon.ConversationID, error)
+}
+
+// An UpdateFunc turns a state into the next one and the messages that follow.
+type UpdateFunc func(c *Conversation) (*Conversation, []canon.Message, error)
