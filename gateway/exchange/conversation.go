@@ -76,7 +76,7 @@ type Conversation struct {
 	PreviewPossible bool                     `json:"previewPossible"`
 	ExplicitRequest canon.ExplicitRequest    `json:"explicitRequest"`
 	PersonSeen      bool                     `json:"personSeen,omitempty"` // provider: the person opened the preview and matched
-	Record          canon.PayloadRef         `json:"record,omitzero"` // provider: the canonical record, as RegisterRecord.Record
+	Record          canon.PayloadRef         `json:"record,omitzero"`      // provider: the canonical record, as RegisterRecord.Record
 	Documents       []canon.Document         `json:"documents,omitempty"`
 	Decisions       []canon.DocumentDecision `json:"decisions,omitempty"`
 	Outcome         Phase                    `json:"outcome,omitempty"`   // the final phase that an answer under way leads to
