@@ -1,0 +1,214 @@
+package xmldoc_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"oncegate/connectors/xmldoc"
+)
+
+// assets returns the folder of material that lies beside the repository.
+func assets(t testing.TB, sub string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			at := filepath.Join(dir, "..", "shared", "assets", sub)
+			if _, err := os.Stat(at); err != nil {
+				t.Skipf("no assets at %s: %v", at, err)
+			}
+			return at
+		}
+	}
+	t.Skip("no go.mod above the package")
+	return ""
+}
+
+// corpus returns every file below assets whose first bytes look like XML.
+func corpus(t testing.TB) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(assets(t, ""), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		head := make([]byte, 64)
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		n, _ := f.Read(head)
+		if looksLikeXML(head[:n]) {
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func looksLikeXML(head []byte) bool {
+	if bytes.HasPrefix(head, []byte("\xFF\xFE")) || bytes.HasPrefix(head, []byte("\xFE\xFF")) {
+		return true
+	}
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xEF\xBB\xBF")), " \t\r\n")
+	return bytes.HasPrefix(head, []byte("<"))
+}
+
+// xmllintCanonical returns what xmllint writes for each file, nil where it refuses.
+func xmllintCanonical(t *testing.T, files []string, flag string) [][]byte {
+	t.Helper()
+	lint, err := exec.LookPath("xmllint")
+	if err != nil {
+		t.Skip("xmllint (package libxml2-utils) is not installed")
+	}
+	out := make([][]byte, len(files))
+	work := make(chan int)
+	var wg sync.WaitGroup
+	for range max(2, runtime.NumCPU()) {
+		wg.Go(func() {
+			for i := range work {
+				cmd := exec.Command(lint, "--nonet", flag, files[i])
+				var said bytes.Buffer
+				cmd.Stderr = &said
+				b, err := cmd.Output()
+				// xmllint only warns of an undeclared prefix; Namespaces in XML forbids it.
+				if err == nil && !bytes.Contains(said.Bytes(), []byte("namespace error")) {
+					out[i] = b
+				}
+			}
+		})
+	}
+	for i := range files {
+		work <- i
+	}
+	close(work)
+	wg.Wait()
+	return out
+}
+
+func TestCanonicalEqualsXmllint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs xmllint on every XML file of the assets")
+	}
+	files := corpus(t)
+	for _, form := range []struct {
+		flag string
+		form xmldoc.C14N
+	}{
+		{"--exc-c14n", xmldoc.C14N{Comments: true}},
+		{"--c14n", xmldoc.C14N{Comments: true, Inclusive: true}},
+	} {
+		t.Run(form.flag, func(t *testing.T) {
+			want := xmllintCanonical(t, files, form.flag)
+			equal, bothRefuse, doctype, weRefuse, lintRefuses := 0, 0, 0, 0, 0
+			for i, file := range files {
+				name := filepath.Base(filepath.Dir(file)) + "/" + filepath.Base(file)
+				src, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				doc, err := xmldoc.ParseBytes(src, xmldoc.Limits{})
+				var pe *xmldoc.ParseError
+				switch {
+				case errors.As(err, &pe) && pe.Reason == xmldoc.ReasonDoctype:
+					doctype++
+					continue
+				case err != nil && want[i] == nil:
+					bothRefuse++
+					t.Logf("both refuse %s: %v", name, err)
+					continue
+				case err != nil:
+					weRefuse++
+					t.Errorf("%s: xmllint accepts, we refuse: %v", name, err)
+					continue
+				}
+				var got bytes.Buffer
+				if err := doc.Canonical(&got, form.form); err != nil {
+					t.Fatal(err)
+				}
+				if want[i] == nil {
+					lintRefuses++
+					t.Logf("xmllint alone refuses %s", name)
+					continue
+				}
+				if !bytes.Equal(got.Bytes(), want[i]) {
+					at := 0
+					for at < min(got.Len(), len(want[i])) && got.Bytes()[at] == want[i][at] {
+						at++
+					}
+					t.Errorf("%s: differs at octet %d:\n got %q\nwant %q", name, at, around(got.Bytes(), at), around(want[i], at))
+					continue
+				}
+				equal++
+			}
+			t.Logf("%d files: %d equal, %d refused for DOCTYPE, %d refused by both, %d refused by us alone, %d refused by xmllint alone",
+				len(files), equal, doctype, bothRefuse, weRefuse, lintRefuses)
+			if equal == 0 {
+				t.Error("no file was compared")
+			}
+		})
+	}
+}
+
+func around(b []byte, at int) []byte { return b[max(0, at-60):min(len(b), at+60)] }
+
+// encodingTokens counts what encoding/xml sees, as a reading that owes us nothing.
+func encodingTokens(src []byte) (elements int, err error) {
+	d := xml.NewDecoder(bytes.NewReader(src))
+	for {
+		tok, err := d.Token()
+		if tok == nil {
+			if err.Error() == "EOF" {
+				return elements, nil
+			}
+			return elements, err
+		}
+		if _, ok := tok.(xml.StartElement); ok {
+			elements++
+		}
+	}
+}
+
+func TestCorpusElementsEqualEncodingXML(t *testing.T) {
+	compared := 0
+	for _, file := range corpus(t) {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := xmldoc.ParseBytes(src, xmldoc.Limits{})
+		if err != nil {
+			continue
+		}
+		want, err := encodingTokens([]byte(strings.TrimPrefix(doc.Source(), "\uFEFF")))
+		if err != nil {
+			t.Logf("%s: encoding/xml: %v", filepath.Base(file), err)
+			continue
+		}
+		got := 0
+		for range doc.Root().Descendants() {
+			got++
+		}
+		if got != want {
+			t.Errorf("%s: %d elements, encoding/xml says %d", file, got, want)
+		}
+		compared++
+	}
+	t.Logf("%d files compared", compared)
+}
