@@ -1,0 +1,62 @@
+# oncegate: `make` prints this help.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+GO ?= go
+BIN := bin/oncegate
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+SOURCES := $(shell find . -name '*.go' -o -name '*.html' -o -name '*.css' -o -name '*.json' -o -name '*.yaml' -o -name go.mod -o -name go.sum | grep -v '^./\(\.services\|bin\|demo-out\)/')
+SERVICES := testdata/services/services.sh
+FUZZTIME ?= 30s
+
+.PHONY: help build demo sandbox test test-unit test-services lint verify bench fuzz services services-stop clean
+
+help: ## print this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: $(BIN) ## build the one static binary, bin/oncegate
+
+$(BIN): $(SOURCES)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/oncegate
+
+demo: build ## one evidence crosses a border, in one process
+	$(BIN) demo
+
+sandbox: build ## the same landscape, kept running, with pages
+	$(BIN) sandbox
+
+test: lint test-unit test-services ## everything: unit tests with -race, then the same batteries on real Kafka and Redis
+
+test-unit: ## unit tests, batteries and a full exchange on the embedded defaults
+	$(GO) test -race -shuffle=on -timeout 8m ./...
+
+test-services: build ## the batteries and the exchange on a real Apache Kafka and a real redis-server
+	@testdata/services/test.sh
+
+lint: ## gofmt, vet, staticcheck
+	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+verify: lint ## the tree is tidy: generated parts are current, go.mod is tidy
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	CGO_ENABLED=0 $(GO) build -o /dev/null ./...
+
+bench: build ## the figures of docs/performance.md
+	@testdata/bench/bench.sh
+
+fuzz: ## every fuzz target for FUZZTIME (30s) each
+	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do d=$$(dirname $$f); \
+	 for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' $$f | cut -c6-); do echo "== $$d $$t"; \
+	  $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) $$d; done; done
+
+services: ## start a real Apache Kafka and redis-server under .services/
+	$(SERVICES) start
+
+services-stop: ## stop what `make services` started
+	$(SERVICES) stop
+
+clean: ## remove what was built; services are stopped first
+	-@[ -d .services ] && $(SERVICES) stop >/dev/null 2>&1
+	rm -rf bin demo-out .services
