@@ -1,0 +1,242 @@
+#!/usr/bin/env bash
+# Real services for the tests: Apache Kafka (KRaft, one node) and redis-server on
+# free loopback ports, kept under .services/ in the repository.
+#
+#   services.sh start    obtain and start what is not running, wait until it answers
+#   services.sh stop     stop what this script started, by process id
+#   services.sh status   say what runs
+#   services.sh env      print the variables that tests read; `eval "$(services.sh env)"`
+#   services.sh clean    stop and remove everything but the downloaded jars
+#
+# Exit codes: 0 ok, 1 a service did not come up, 2 usage, 3 a service cannot be
+# obtained on this machine (the message names which and why; the other one runs).
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+dir=${ONCEGATE_SERVICES_DIR:-$root/.services}
+missing=0
+
+say() { printf 'services: %s\n' "$*" >&2; }
+cannot() { say "cannot obtain $*"; missing=1; }
+
+# alive FILE PATTERN: the process in the pid file lives and is still ours (a pid
+# may have been given to another process after a reboot).
+alive() {
+  local pid
+  [[ -s $1 ]] && pid=$(<"$1") && [[ $pid =~ ^[0-9]+$ ]] && kill -0 "$pid" 2>/dev/null &&
+    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- "$2"
+}
+
+# free_ports N: ports that nobody listens on, all different. Taken below the
+# range from which the kernel gives ports to outgoing connections.
+free_ports() {
+  local used port n=$1 found=()
+  used=$(awk 'NR>1 && $4=="0A" {split($2,a,":"); print a[2]}' /proc/net/tcp /proc/net/tcp6 2>/dev/null)
+  while ((${#found[@]} < n)); do
+    port=$((20000 + (RANDOM << 15 | RANDOM) % 12000))
+    if grep -qix "$(printf '%04X' "$port")" <<<"$used" || [[ " ${found[*]-} " == *" $port "* ]]; then continue; fi
+    found+=("$port")
+  done
+  echo "${found[@]}"
+}
+
+answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# wait_for PORT SECONDS PIDFILE PATTERN
+wait_for() {
+  local end=$((SECONDS + $2))
+  until answers "$1"; do
+    alive "$3" "$4" && ((SECONDS < end)) || return 1
+    sleep 0.2
+  done
+}
+
+stop_one() { # NAME PIDFILE PATTERN
+  if alive "$2" "$3"; then
+    local pid end
+    pid=$(<"$2")
+    kill "$pid" 2>/dev/null || true
+    end=$((SECONDS + 20))
+    while kill -0 "$pid" 2>/dev/null && ((SECONDS < end)); do sleep 0.1; done
+    if kill -0 "$pid" 2>/dev/null; then kill -9 "$pid" 2>/dev/null || true; fi
+    say "$1 stopped"
+  fi
+  rm -f "$2"
+}
+
+java_of() { # prints a java of 17 or newer
+  local java version
+  for java in "${JAVA_HOME:+$JAVA_HOME/bin/java}" "$(command -v java || true)"; do
+    [[ -n $java && -x $java ]] || continue
+    version=$("$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n1)
+    if ((${version:-0} >= 17)); then echo "$java"; return 0; fi
+  done
+  return 1
+}
+
+kafka_pattern="$dir/kafka/server.properties"
+
+start_kafka() {
+  local k=$dir/kafka java broker controller id
+  if alive "$k/pid" "$kafka_pattern" && answers "$(<"$k/port")"; then return 0; fi
+  java=$(java_of) || { cannot "Kafka: Java 17 or newer is not installed"; return 0; }
+  mkdir -p "$k"
+  # The jars follow the pom: another pinned version fetches them anew.
+  if ! cmp -s "$here/kafka/pom.xml" "$k/lib/pom.xml"; then
+    command -v mvn >/dev/null || { cannot "Kafka: mvn is not installed"; return 0; }
+    say "fetching Apache Kafka with Maven"
+    rm -rf "$k/lib" "$k/lib.new"
+    if ! mvn -q -B -ntp -f "$here/kafka/pom.xml" dependency:copy-dependencies \
+      -DincludeScope=runtime -DoutputDirectory="$k/lib.new" >"$k/mvn.log" 2>&1; then
+      cannot "Kafka: Maven could not fetch it, see $k/mvn.log"
+      return 0
+    fi
+    cp "$here/kafka/pom.xml" "$k/lib.new/pom.xml"
+    mv "$k/lib.new" "$k/lib"
+  fi
+  stop_one "a Kafka that did not answer" "$k/pid" "$kafka_pattern"
+  read -r broker controller < <(free_ports 2)
+  rm -rf "$k/data"
+  # One broker; short waits, so that tests of groups and rebalances are quick.
+  # min.insync and replication are 1 because there is one node; fsync is left to
+  # the page cache as in Kafka's own default.
+  cat >"$k/server.properties" <<EOF
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$controller
+listeners=PLAINTEXT://127.0.0.1:$broker,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$broker
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$k/data
+auto.create.topics.enable=false
+num.partitions=1
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+log.retention.check.interval.ms=1000
+log.cleaner.dedupe.buffer.size=8388608
+log.cleaner.backoff.ms=500
+num.network.threads=2
+num.io.threads=4
+EOF
+  id=$("$java" -Xmx128m -cp "$k/lib/*" kafka.tools.StorageTool random-uuid 2>/dev/null)
+  "$java" -Xmx128m -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" -cp "$k/lib/*" \
+    kafka.tools.StorageTool format -t "$id" -c "$k/server.properties" >"$k/format.log" 2>&1 ||
+    { say "Kafka's storage cannot be formatted, see $k/format.log"; return 1; }
+  LOG_DIR=$k nohup setsid "$java" -Xms128m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=4 \
+    -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" -Djava.awt.headless=true \
+    -cp "$k/lib/*" kafka.Kafka "$k/server.properties" >"$k/log" 2>&1 </dev/null &
+  echo $! >"$k/pid"
+  echo "$broker" >"$k/port"
+  if ! wait_for "$broker" 60 "$k/pid" "$kafka_pattern" || ! kafka_ready "$broker" 30; then
+    say "Kafka did not come up, see $k/log"
+    return 1
+  fi
+  say "Kafka $(ls "$k/lib" | sed -n 's/^kafka-server-\([0-9.]*\)\.jar$/\1/p') answers on 127.0.0.1:$broker"
+}
+
+# kafka_ready PORT SECONDS: the broker answers an ApiVersions request. The port
+# alone opens before requests are served.
+kafka_ready() {
+  local end=$((SECONDS + $2)) got
+  until got=$(
+    exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
+    printf '\0\0\0\014\0\022\0\0\0\0\0\001\0\002og' >&3
+    timeout 2 head -c 8 <&3 | od -An -tx1 | tr -d ' \n'
+  ) 2>/dev/null && [[ $got == ????????00000001 ]]; do
+    ((SECONDS < end)) || return 1
+    sleep 0.2
+  done
+}
+
+redis_pattern="redis-server.*127[.]0[.]0[.]1"
+
+start_redis() {
+  local r=$dir/redis port
+  if alive "$r/pid" "$redis_pattern" && answers "$(<"$r/port")"; then return 0; fi
+  if ! command -v redis-server >/dev/null; then
+    if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+      cannot "Redis: redis-server is not installed, and installing it wants root and apt-get"
+      return 0
+    fi
+    say "installing redis-server"
+    mkdir -p "$r"
+    # The package starts a server of its own where it can; this keeps it from it.
+    if ! { DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq update &&
+      DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq -y --no-install-recommends install redis-server; } >"$dir/redis/apt.log" 2>&1; then
+      cannot "Redis: apt-get could not install redis-server, see $dir/redis/apt.log"
+      return 0
+    fi
+  fi
+  mkdir -p "$r/data"
+  stop_one "a Redis that did not answer" "$r/pid" "$redis_pattern"
+  read -r port < <(free_ports 1)
+  nohup setsid redis-server --bind 127.0.0.1 --port "$port" --dir "$r/data" --save '' --appendonly no \
+    --maxmemory 256mb --maxmemory-policy noeviction --daemonize no >"$r/log" 2>&1 </dev/null &
+  echo $! >"$r/pid"
+  echo "$port" >"$r/port"
+  wait_for "$port" 20 "$r/pid" "$redis_pattern" || { say "Redis did not come up, see $r/log"; return 1; }
+  say "Redis $(redis-server --version | sed -n 's/.*v=\([0-9.]*\).*/\1/p') answers on 127.0.0.1:$port"
+}
+
+write_env() {
+  {
+    if alive "$dir/kafka/pid" "$kafka_pattern"; then echo "export ONCEGATE_TEST_KAFKA=127.0.0.1:$(<"$dir/kafka/port")"; fi
+    if alive "$dir/redis/pid" "$redis_pattern"; then echo "export ONCEGATE_TEST_REDIS=127.0.0.1:$(<"$dir/redis/port")"; fi
+  } >"$dir/env.new"
+  mv "$dir/env.new" "$dir/env"
+}
+
+locked() { # two callers at once must not start two of each
+  mkdir -p "$dir"
+  exec 9>"$dir/lock"
+  flock 9
+}
+
+case ${1-} in
+start)
+  locked
+  failed=0
+  start_kafka 9>&- || failed=1
+  start_redis 9>&- || failed=1
+  write_env
+  if ((failed)); then exit 1; fi
+  if ((missing)); then exit 3; fi
+  ;;
+stop | clean)
+  locked
+  stop_one Kafka "$dir/kafka/pid" "$kafka_pattern"
+  stop_one Redis "$dir/redis/pid" "$redis_pattern"
+  rm -f "$dir/env"
+  if [[ $1 == clean ]]; then rm -rf "$dir/kafka/data" "$dir/redis" "$dir"/kafka/*.log "$dir/kafka/log"; fi
+  ;;
+status)
+  for s in kafka:"$kafka_pattern" redis:"$redis_pattern"; do
+    name=${s%%:*}
+    if alive "$dir/$name/pid" "${s#*:}"; then
+      echo "$name runs, pid $(<"$dir/$name/pid"), 127.0.0.1:$(<"$dir/$name/port")"
+    else
+      echo "$name does not run"
+    fi
+  done
+  ;;
+env)
+  mkdir -p "$dir"
+  write_env
+  cat "$dir/env"
+  ;;
+*)
+  sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  exit 2
+  ;;
+esac
