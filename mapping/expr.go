@@ -1,0 +1,588 @@
+package mapping
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Type is what an expression yields.
+type Type int
+
+// The types of expressions and of function parameters.
+const (
+	TypeNodes  Type = iota + 1 // elements, attributes or text of the input, in document order
+	TypeText                   // a text; nodes give theirs, white space at the ends removed
+	TypeNumber                 // a number; text is read as one
+	TypeBool                   // true or false; nodes are true when there is one
+	TypeWord                   // a text written in the rule itself, checked at compile time
+)
+
+// String names the type as the documentation does.
+func (t Type) String() string {
+	return [...]string{"unset", "nodes", "text", "number", "condition", "word"}[t]
+}
+
+// value is the outcome of an expression.
+type value struct {
+	kind  Type
+	text  string
+	num   float64
+	truth bool
+	nodes []nodeID
+}
+
+func textValue(s string) value { return value{kind: TypeText, text: s} }
+func boolValue(b bool) value   { return value{kind: TypeBool, truth: b} }
+
+// exprError is a fault while a rule runs, at a byte offset of its expression.
+type exprError struct {
+	at  int
+	msg string
+}
+
+func (e *exprError) Error() string { return e.msg }
+
+// errBudget ends a run whose rules do more work than the input can justify.
+var errBudget = errors.New("the rules do too much work on this input")
+
+// machine is the state of one run. It is reused, never shared.
+type machine struct {
+	tree   tree
+	load   *loader
+	budget int
+	stack  []nodeID // node sets being held
+	cands  []nodeID // candidates of steps with predicates
+	pos    int      // position() and last() of the predicate being tried
+	size   int
+	trace  bool
+	fed    []nodeID // nodes whose text the current rule took
+}
+
+func (m *machine) charge(n int) error {
+	if m.budget -= n; m.budget < 0 {
+		return errBudget
+	}
+	return nil
+}
+
+// nodeText takes the text of a node. White space at the ends is layout.
+func (m *machine) nodeText(id nodeID) (string, error) {
+	text := m.tree.text(id)
+	if m.trace {
+		m.fed = append(m.fed, id)
+	}
+	return trimSpace(text), m.charge(1 + len(text)/16)
+}
+
+// trimSpace removes XML white space, not what Unicode calls space: a name that
+// begins with a no-break space is a fact about the register.
+func trimSpace(s string) string {
+	if s == "" || (s[0] > ' ' && s[len(s)-1] > ' ') {
+		return s
+	}
+	return strings.Trim(s, " \t\r\n")
+}
+
+// textOf converts to text; several nodes are a fault, not a choice.
+func (m *machine) textOf(v value, at int) (string, error) {
+	switch v.kind {
+	case TypeNodes:
+		switch len(v.nodes) {
+		case 0:
+			return "", nil
+		case 1:
+			return m.nodeText(v.nodes[0])
+		}
+		return "", &exprError{at, fmt.Sprintf("%d nodes where one is wanted: choose with a condition such as [1], or use join()", len(v.nodes))}
+	case TypeNumber:
+		return formatNumber(v.num), nil
+	case TypeBool:
+		return strconv.FormatBool(v.truth), nil
+	}
+	return v.text, nil
+}
+
+func formatNumber(f float64) string {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return ""
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}
+
+func (m *machine) truthOf(v value) bool {
+	switch v.kind {
+	case TypeNodes:
+		return len(v.nodes) > 0
+	case TypeNumber:
+		return v.num != 0 && !math.IsNaN(v.num)
+	case TypeBool:
+		return v.truth
+	}
+	return v.text != ""
+}
+
+// numberOf converts to a number; NaN when it is none, as in XPath.
+func (m *machine) numberOf(v value, at int) (float64, error) {
+	switch v.kind {
+	case TypeNumber:
+		return v.num, nil
+	case TypeBool:
+		if v.truth {
+			return 1, nil
+		}
+		return 0, nil
+	}
+	text, err := m.textOf(v, at)
+	if err != nil {
+		return 0, err
+	}
+	return parseNumber(text), nil
+}
+
+// parseNumber reads the lexical form of xs:decimal and nothing else.
+func parseNumber(s string) float64 {
+	if !isDecimal(s) {
+		return math.NaN()
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return f
+}
+
+func isDecimal(s string) bool {
+	s = strings.TrimLeft(s, "+-")
+	digits, dots := 0, 0
+	for i := range len(s) {
+		switch {
+		case s[i] >= '0' && s[i] <= '9':
+			digits++
+		case s[i] == '.':
+			dots++
+		default:
+			return false
+		}
+	}
+	return digits > 0 && dots <= 1 && len(s) <= 40
+}
+
+// expr is a compiled expression.
+type expr interface {
+	typ() Type
+	offset() int // in the text of the rule
+	eval(m *machine, ctx nodeID) (value, error)
+}
+
+type literal struct {
+	at int
+	v  value
+}
+
+func (e *literal) typ() Type                             { return e.v.kind }
+func (e *literal) offset() int                           { return e.at }
+func (e *literal) eval(*machine, nodeID) (value, error)  { return e.v, nil }
+func (e *logic) typ() Type                               { return TypeBool }
+func (e *logic) offset() int                             { return e.left.offset() }
+func (e *comparison) typ() Type                          { return TypeBool }
+func (e *comparison) offset() int                        { return e.left.offset() }
+func (e *call) typ() Type                                { return e.fn.Returns }
+func (e *call) offset() int                              { return e.at }
+func (e *path) typ() Type                                { return TypeNodes }
+func (e *path) offset() int                              { return e.at }
+func (e *path) eval(m *machine, n nodeID) (value, error) { return m.selectNodes(e, n) }
+
+// logic is "and" and "or".
+type logic struct {
+	and         bool
+	left, right expr
+}
+
+func (e *logic) eval(m *machine, ctx nodeID) (value, error) {
+	left, err := e.left.eval(m, ctx)
+	if err != nil || m.truthOf(left) != e.and {
+		return boolValue(m.truthOf(left)), err
+	}
+	right, err := e.right.eval(m, ctx)
+	return boolValue(m.truthOf(right)), err
+}
+
+// comparison follows XPath 1.0 section 3.4: a node set compares as "some node of it".
+type comparison struct {
+	op          string
+	left, right expr
+}
+
+func (e *comparison) eval(m *machine, ctx nodeID) (value, error) {
+	left, err := e.left.eval(m, ctx)
+	if err != nil {
+		return value{}, err
+	}
+	right, err := e.right.eval(m, ctx)
+	if err != nil {
+		return value{}, err
+	}
+	if left.kind == TypeBool || right.kind == TypeBool {
+		l, r := value{kind: TypeNumber}, value{kind: TypeNumber}
+		if m.truthOf(left) {
+			l.num = 1
+		}
+		if m.truthOf(right) {
+			r.num = 1
+		}
+		ok, err := e.compare(m, l, r)
+		return boolValue(ok), err
+	}
+	var one, other [1]value
+	lefts, rights := spread(left, one[:]), spread(right, other[:])
+	if left.kind != TypeNodes && right.kind != TypeNodes {
+		ok, err := e.compare(m, left, right)
+		return boolValue(ok), err
+	}
+	for i := range max(len(left.nodes), len(lefts)) {
+		for j := range max(len(right.nodes), len(rights)) {
+			l, err := m.item(left, i)
+			if err != nil {
+				return value{}, err
+			}
+			r, err := m.item(right, j)
+			if err != nil {
+				return value{}, err
+			}
+			if ok, err := e.compare(m, l, r); ok || err != nil {
+				return boolValue(ok), err
+			}
+		}
+	}
+	return boolValue(false), nil
+}
+
+// spread gives a value that is no node set one item.
+func spread(v value, buf []value) []value {
+	if v.kind == TypeNodes {
+		return nil
+	}
+	buf[0] = v
+	return buf
+}
+
+func (m *machine) item(v value, i int) (value, error) {
+	if v.kind != TypeNodes {
+		return v, nil
+	}
+	text, err := m.nodeText(v.nodes[i])
+	return textValue(text), err
+}
+
+func (e *comparison) compare(m *machine, l, r value) (bool, error) {
+	if err := m.charge(1); err != nil {
+		return false, err
+	}
+	if (e.op == "=" || e.op == "!=") && l.kind == TypeText && r.kind == TypeText {
+		return (l.text == r.text) == (e.op == "="), nil
+	}
+	a, err := m.numberOf(l, 0)
+	if err != nil {
+		return false, err
+	}
+	b, err := m.numberOf(r, 0)
+	if err != nil {
+		return false, err
+	}
+	switch e.op {
+	case "=":
+		return a == b, nil
+	case "!=":
+		return a != b, nil
+	case "<":
+		return a < b, nil
+	case "<=":
+		return a <= b, nil
+	case ">":
+		return a > b, nil
+	}
+	return a >= b, nil
+}
+
+// call is a function of the closed set with its arguments.
+type call struct {
+	at   int
+	fn   *Function
+	args []expr
+}
+
+func (e *call) eval(m *machine, ctx nodeID) (value, error) {
+	if err := m.charge(1); err != nil {
+		return value{}, err
+	}
+	c := callCtx{m: m, node: ctx, call: e}
+	v, err := e.fn.eval(&c)
+	if err != nil {
+		if _, placed := err.(*exprError); placed || errors.Is(err, errBudget) {
+			return value{}, err
+		}
+		return value{}, &exprError{e.at, e.fn.Name + "(): " + err.Error()}
+	}
+	return v, m.charge(len(v.text) / 16)
+}
+
+// callCtx hands a function its arguments, evaluated on demand and converted.
+type callCtx struct {
+	m    *machine
+	node nodeID
+	call *call
+}
+
+func (c *callCtx) n() int { return len(c.call.args) }
+
+func (c *callCtx) arg(i int) (value, error) { return c.call.args[i].eval(c.m, c.node) }
+
+func (c *callCtx) text(i int) (string, error) {
+	v, err := c.arg(i)
+	if err != nil {
+		return "", err
+	}
+	return c.m.textOf(v, c.call.args[i].offset())
+}
+
+// word is an argument written in the rule itself.
+func (c *callCtx) word(i int) string { return c.call.args[i].(*literal).v.text }
+
+func (c *callCtx) truth(i int) (bool, error) {
+	v, err := c.arg(i)
+	return c.m.truthOf(v), err
+}
+
+func (c *callCtx) number(i int) (float64, error) {
+	v, err := c.arg(i)
+	if err != nil {
+		return 0, err
+	}
+	return c.m.numberOf(v, c.call.args[i].offset())
+}
+
+// int is a whole number; a fault of the rule when it is none.
+func (c *callCtx) int(i int) (int, error) {
+	f, err := c.number(i)
+	if err != nil {
+		return 0, err
+	}
+	if f != math.Trunc(f) || math.Abs(f) > 1e6 {
+		return 0, &exprError{c.call.args[i].offset(), "want a whole number"}
+	}
+	return int(f), nil
+}
+
+// path is a location path.
+type path struct {
+	at       int
+	absolute bool
+	steps    []step
+	tangled  bool // may find a node twice or out of order
+}
+
+type axis int
+
+const (
+	axisChild axis = iota
+	axisAttribute
+	axisSelf
+	axisParent
+)
+
+type testKind int
+
+const (
+	testName  testKind = iota
+	testAny            // *
+	testSpace          // p:*
+	testText           // text()
+	testNode           // . and ..
+)
+
+type step struct {
+	axis  axis
+	deep  bool // after //
+	test  testKind
+	name  int32
+	space int32
+	preds []expr
+}
+
+func (m *machine) selectNodes(p *path, ctx nodeID) (value, error) {
+	if p.absolute {
+		ctx = 0
+	}
+	low := len(m.stack)
+	if err := m.walk(p.steps, ctx); err != nil {
+		return value{}, err
+	}
+	found := m.stack[low:]
+	if p.tangled {
+		if err := m.charge(len(found)); err != nil {
+			return value{}, err
+		}
+		slices.SortFunc(found, func(a, b nodeID) int { return int(a&^textBit) - int(b&^textBit) })
+		found = slices.Compact(found)
+		m.stack = m.stack[:low+len(found)]
+	}
+	return value{kind: TypeNodes, nodes: found}, nil
+}
+
+// walk appends to the stack what steps find from n.
+func (m *machine) walk(steps []step, n nodeID) error {
+	if len(steps) == 0 {
+		m.stack = append(m.stack, n)
+		return m.charge(1)
+	}
+	s := &steps[0]
+	if !s.deep {
+		return m.step(s, steps[1:], n)
+	}
+	if n&(attrBit|textBit) != 0 {
+		return nil
+	}
+	if len(s.preds) == 0 && s.axis == axisChild && s.test != testText {
+		for i, end := n+1, m.tree.nodes[n].end; i < end; i++ {
+			if m.matches(s, i) {
+				if err := m.walk(steps[1:], i); err != nil {
+					return err
+				}
+			}
+		}
+		return m.charge(1 + int(m.tree.nodes[n].end-n))
+	}
+	for i, end := n, m.tree.nodes[n].end; i < end; i++ {
+		if m.tree.nodes[i].name == nameText {
+			continue
+		}
+		if err := m.step(s, steps[1:], i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// matches tests an element by name.
+func (m *machine) matches(s *step, id nodeID) bool {
+	n := &m.tree.nodes[id]
+	switch s.test {
+	case testName:
+		return n.name == s.name
+	case testAny:
+		return n.name != nameText
+	case testSpace:
+		return n.name != nameText && n.space == s.space
+	}
+	return true
+}
+
+// step takes one step from one node and walks on from what it finds.
+func (m *machine) step(s *step, rest []step, n nodeID) error {
+	if len(s.preds) == 0 {
+		return m.each(s, n, func(id nodeID) error { return m.walk(rest, id) })
+	}
+	low := len(m.cands)
+	defer func() { m.cands = m.cands[:low] }()
+	if err := m.each(s, n, func(id nodeID) error {
+		m.cands = append(m.cands, id)
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, pred := range s.preds {
+		size, kept := len(m.cands)-low, low
+		for i := range size {
+			ok, err := m.holds(pred, m.cands[low+i], i+1, size)
+			if err != nil {
+				return err
+			}
+			if ok {
+				m.cands[kept] = m.cands[low+i]
+				kept++
+			}
+		}
+		m.cands = m.cands[:kept]
+	}
+	for i := low; i < len(m.cands); i++ {
+		if err := m.walk(rest, m.cands[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds tries one predicate; a number means a position.
+func (m *machine) holds(pred expr, id nodeID, pos, size int) (bool, error) {
+	if err := m.charge(1); err != nil {
+		return false, err
+	}
+	savedPos, savedSize, low, fed := m.pos, m.size, len(m.stack), len(m.fed)
+	m.pos, m.size = pos, size
+	v, err := pred.eval(m, id)
+	m.pos, m.size, m.stack = savedPos, savedSize, m.stack[:low]
+	m.fed = m.fed[:min(fed, len(m.fed))] // a condition chooses, it does not feed
+	if v.kind == TypeNumber {
+		return v.num == float64(pos), err
+	}
+	return m.truthOf(v), err
+}
+
+// each calls f for the nodes of one step, without predicates.
+func (m *machine) each(s *step, n nodeID, f func(nodeID) error) error {
+	if err := m.charge(1); err != nil {
+		return err
+	}
+	switch s.axis {
+	case axisSelf:
+		return f(n)
+	case axisParent:
+		if p := m.tree.parent(n); p != none {
+			return f(p)
+		}
+		return nil
+	}
+	if n&(attrBit|textBit) != 0 {
+		return nil
+	}
+	node := &m.tree.nodes[n]
+	if s.axis == axisAttribute {
+		for i := node.attrs; i < node.attrs+node.nattrs; i++ {
+			a := &m.tree.attrs[i]
+			if s.test == testName && a.name == s.name || s.test == testAny || s.test == testSpace && a.space == s.space {
+				if err := f(nodeID(i) | attrBit); err != nil {
+					return err
+				}
+			}
+		}
+		return m.charge(int(node.nattrs))
+	}
+	if s.test == testText {
+		if node.first == none {
+			if node.text != "" {
+				return f(n | textBit)
+			}
+			return nil
+		}
+		for c := node.first; c != none; c = m.tree.nodes[c].next {
+			if m.budget--; m.tree.nodes[c].name == nameText {
+				if err := f(c); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for c := node.first; c != none; c = m.tree.nodes[c].next {
+		if m.budget--; m.matches(s, c) {
+			if err := f(c); err != nil {
+				return err
+			}
+		}
+	}
+	return m.charge(0)
+}

@@ -1,0 +1,312 @@
+package mapping
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxText bounds what one function may return: concatenation in a loop of rules
+// must not grow without end.
+const maxText = 1 << 20
+
+var errTooLong = fmt.Errorf("the text is longer than %d bytes", maxText)
+
+// textFunctions make texts from texts.
+func textFunctions() []Function {
+	text := Param{Name: "text", Type: TypeText}
+	two := func(name string) []Param { return []Param{text, {Name: name, Type: TypeText}} }
+	return []Function{
+		{
+			Name: "trim", Params: []Param{text}, Returns: TypeText,
+			Doc:      "The text without white space at its ends. What a path finds is trimmed anyway; this is for the outcome of other functions.",
+			Examples: []Example{{"trim(concat(' ', name))", `{"name":"Ana"}`, "Ana"}},
+			eval:     textFunc(func(s string) (string, error) { return trimSpace(s), nil }),
+		},
+		{
+			Name: "raw", Params: []Param{{Name: "path", Type: TypeNodes}}, Returns: TypeText,
+			Doc:      "The text of one node with the white space at its ends.",
+			Examples: []Example{{"concat('[', raw(name), ']')", `{"name":" Ana "}`, "[ Ana ]"}},
+			eval: func(c *callCtx) (value, error) {
+				v, err := c.arg(0)
+				if err != nil || len(v.nodes) == 0 {
+					return textValue(""), err
+				}
+				if _, err := c.text(0); err != nil { // several nodes are refused in one place
+					return value{}, err
+				}
+				return textValue(c.m.tree.text(v.nodes[0])), nil
+			},
+		},
+		{
+			Name: "normalize-space", Params: []Param{text}, Returns: TypeText,
+			Doc:      "The text with each run of white space made one space.",
+			Examples: []Example{{"normalize-space(name)", `{"name":"Ana   \n Lucía"}`, "Ana Lucía"}},
+			eval: textFunc(func(s string) (string, error) {
+				return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' || r == '\r' }), " "), nil
+			}),
+		},
+		{
+			Name: "upper", Params: []Param{text}, Returns: TypeText,
+			Doc:      "The text in upper case.",
+			Examples: []Example{{"upper('Straße')", "", "STRASSE"}, {"upper(name)", `{"name":"Prøveland"}`, "PRØVELAND"}},
+			eval:     textFunc(func(s string) (string, error) { return strings.ReplaceAll(strings.ToUpper(s), "ß", "SS"), nil }),
+		},
+		{
+			Name: "lower", Params: []Param{text}, Returns: TypeText,
+			Doc:      "The text in lower case.",
+			Examples: []Example{{"lower('ØRE')", "", "øre"}},
+			eval:     textFunc(func(s string) (string, error) { return strings.ToLower(s), nil }),
+		},
+		{
+			Name: "concat", Params: []Param{{Name: "text", Type: TypeText, Repeated: true}}, Returns: TypeText,
+			Doc:      "The texts one after the other; missing ones count as empty.",
+			Examples: []Example{{"concat(street, ' ', number)", `{"street":"Calle Nueva","number":"4"}`, "Calle Nueva 4"}},
+			eval: func(c *callCtx) (value, error) {
+				var b strings.Builder
+				for i := range c.n() {
+					s, err := c.text(i)
+					if err != nil {
+						return value{}, err
+					}
+					if b.Len()+len(s) > maxText {
+						return value{}, errTooLong
+					}
+					b.WriteString(s)
+				}
+				return textValue(b.String()), nil
+			},
+		},
+		{
+			Name: "join", Params: []Param{{Name: "path", Type: TypeNodes}, {Name: "separator", Type: TypeText}}, Returns: TypeText,
+			Doc:      "The texts of all nodes, with the separator between them; empty ones are left out.",
+			Examples: []Example{{"join(given, ' ')", `{"given":["Ana","","Lucía"]}`, "Ana Lucía"}},
+			eval:     evalJoin,
+		},
+		{
+			Name: "substring", Params: []Param{text, {Name: "start", Type: TypeNumber}, {Name: "length", Type: TypeNumber, Optional: true}}, Returns: TypeText,
+			Doc:      "Characters from start (the first is 1), as many as length says or to the end.",
+			Examples: []Example{{"substring('19940317', 1, 4)", "", "1994"}, {"substring('19940317', 5)", "", "0317"}, {"substring('ab', 5)", "", ""}},
+			eval:     evalSubstring,
+		},
+		{
+			Name: "substring-before", Params: two("mark"), Returns: TypeText,
+			Doc:      "What stands before the first mark; nothing when there is no mark.",
+			Examples: []Example{{"substring-before('1994-03-17T10:00:00Z', 'T')", "", "1994-03-17"}, {"substring-before('abc', '/')", "", ""}},
+			eval: twoTexts(func(s, mark string) (value, error) {
+				before, _, found := strings.Cut(s, mark)
+				if !found {
+					before = ""
+				}
+				return textValue(before), nil
+			}),
+		},
+		{
+			Name: "substring-after", Params: two("mark"), Returns: TypeText,
+			Doc:      "What stands after the first mark; nothing when there is no mark.",
+			Examples: []Example{{"substring-after('urn:x:17', ':')", "", "x:17"}},
+			eval: twoTexts(func(s, mark string) (value, error) {
+				_, after, _ := strings.Cut(s, mark)
+				return textValue(after), nil
+			}),
+		},
+		{
+			Name: "split", Params: []Param{text, {Name: "separator", Type: TypeWord}, {Name: "part", Type: TypeNumber}}, Returns: TypeText,
+			Doc:      "One part of a text that the separator divides: 1 is the first, -1 the last; nothing when there are fewer.",
+			Examples: []Example{{"split('ES/SI/test-00017-lm', '/', 3)", "", "test-00017-lm"}, {"split('a,b,c', ',', -1)", "", "c"}, {"split('a', ',', 2)", "", ""}},
+			check:    checkWord(1),
+			eval:     evalSplit,
+		},
+		{
+			Name: "replace", Params: []Param{text, {Name: "old", Type: TypeWord}, {Name: "new", Type: TypeWord}}, Returns: TypeText,
+			Doc:      "The text with each old written as new.",
+			Examples: []Example{{"replace('12.345.678', '.', '')", "", "12345678"}},
+			check:    checkWord(1),
+			eval: func(c *callCtx) (value, error) {
+				s, err := c.text(0)
+				if err != nil {
+					return value{}, err
+				}
+				old, repl := c.word(1), c.word(2)
+				if len(s)+strings.Count(s, old)*max(0, len(repl)-len(old)) > maxText {
+					return value{}, errTooLong
+				}
+				return textValue(strings.ReplaceAll(s, old, repl)), nil
+			},
+		},
+		{
+			Name: "translate", Params: []Param{text, {Name: "from", Type: TypeWord}, {Name: "to", Type: TypeWord}}, Returns: TypeText,
+			Doc:      "Each character of from becomes the one at the same place of to; those without a partner are removed.",
+			Examples: []Example{{"translate('1994/03.17', '/.', '--')", "", "1994-03-17"}, {"translate('A-B C', '- ', '')", "", "ABC"}},
+			eval: func(c *callCtx) (value, error) {
+				s, err := c.text(0)
+				if err != nil {
+					return value{}, err
+				}
+				from, to := []rune(c.word(1)), []rune(c.word(2))
+				return textValue(strings.Map(func(r rune) rune {
+					for i, f := range from {
+						if f == r {
+							if i < len(to) {
+								return to[i]
+							}
+							return -1
+						}
+					}
+					return r
+				}, s)), nil
+			},
+		},
+		{
+			Name: "pad-left", Params: []Param{text, {Name: "width", Type: TypeNumber}, {Name: "character", Type: TypeWord}}, Returns: TypeText,
+			Doc:      "The text, filled up on the left to the width; a missing text stays missing.",
+			Examples: []Example{{"pad-left('731', 8, '0')", "", "00000731"}},
+			check: func(c *call) *exprError {
+				if l, ok := c.args[2].(*literal); ok && utf8.RuneCountInString(l.v.text) != 1 {
+					return &exprError{l.at, "want one character"}
+				}
+				return nil
+			},
+			eval: func(c *callCtx) (value, error) {
+				s, err := c.text(0)
+				if err != nil || s == "" {
+					return textValue(""), err
+				}
+				width, err := c.int(1)
+				if err != nil {
+					return value{}, err
+				}
+				fill := min(width, 1000) - utf8.RuneCountInString(s)
+				return textValue(strings.Repeat(c.word(2), max(0, fill)) + s), nil
+			},
+		},
+		{
+			Name: "starts-with", Params: two("start"), Returns: TypeBool,
+			Doc:      "True when the text begins so.",
+			Examples: []Example{{"starts-with('ES/SI/1', 'ES/')", "", "true"}},
+			eval:     twoTexts(func(s, t string) (value, error) { return boolValue(strings.HasPrefix(s, t)), nil }),
+		},
+		{
+			Name: "ends-with", Params: two("end"), Returns: TypeBool,
+			Doc:      "True when the text ends so.",
+			Examples: []Example{{"ends-with('Optika d.o.o.', 'd.o.o.')", "", "true"}},
+			eval:     twoTexts(func(s, t string) (value, error) { return boolValue(strings.HasSuffix(s, t)), nil }),
+		},
+		{
+			Name: "contains", Params: two("part"), Returns: TypeBool,
+			Doc:      "True when the part occurs in the text.",
+			Examples: []Example{{"contains('Ana Lucía', 'Luc')", "", "true"}},
+			eval:     twoTexts(func(s, t string) (value, error) { return boolValue(strings.Contains(s, t)), nil }),
+		},
+		{
+			Name: "string-length", Params: []Param{text}, Returns: TypeNumber,
+			Doc:      "How many characters the text has.",
+			Examples: []Example{{"string-length('Lucía')", "", "5"}},
+			eval: func(c *callCtx) (value, error) {
+				s, err := c.text(0)
+				return value{kind: TypeNumber, num: float64(utf8.RuneCountInString(s))}, err
+			},
+		},
+		{
+			Name: "decimal", Params: []Param{text, {Name: "point", Type: TypeWord}, {Name: "group", Type: TypeWord, Optional: true}}, Returns: TypeText,
+			Doc:      "A number as registers write it, made a decimal number: point is the decimal sign, group the sign between thousands.",
+			Examples: []Example{{"decimal('12.500,75', ',', '.')", "", "12500.75"}, {"decimal('12,5', ',')", "", "12.5"}, {"decimal('a dozen', ',')", "", "error: decimal(): not a number"}},
+			check:    checkWord(1),
+			eval: func(c *callCtx) (value, error) {
+				s, err := c.text(0)
+				if err != nil || s == "" {
+					return textValue(""), err
+				}
+				if c.n() > 2 {
+					s = strings.ReplaceAll(s, c.word(2), "")
+				}
+				s = strings.ReplaceAll(s, c.word(1), ".")
+				if !isDecimal(s) {
+					return value{}, fmt.Errorf("not a number")
+				}
+				return textValue(s), nil
+			},
+		},
+	}
+}
+
+func twoTexts(f func(a, b string) (value, error)) func(c *callCtx) (value, error) {
+	return func(c *callCtx) (value, error) {
+		a, err := c.text(0)
+		if err != nil {
+			return value{}, err
+		}
+		b, err := c.text(1)
+		if err != nil {
+			return value{}, err
+		}
+		return f(a, b)
+	}
+}
+
+func evalJoin(c *callCtx) (value, error) {
+	v, err := c.arg(0)
+	if err != nil {
+		return value{}, err
+	}
+	sep, err := c.text(1)
+	if err != nil {
+		return value{}, err
+	}
+	var b strings.Builder
+	for _, id := range v.nodes {
+		s, err := c.m.nodeText(id)
+		if err != nil {
+			return value{}, err
+		}
+		if b.Len()+len(s)+len(sep) > maxText {
+			return value{}, errTooLong
+		}
+		if s != "" && b.Len() > 0 {
+			b.WriteString(sep)
+		}
+		b.WriteString(s)
+	}
+	return textValue(b.String()), nil
+}
+
+func evalSubstring(c *callCtx) (value, error) {
+	s, err := c.text(0)
+	if err != nil {
+		return value{}, err
+	}
+	start, err := c.int(1)
+	if err != nil {
+		return value{}, err
+	}
+	length := math.MaxInt32
+	if c.n() > 2 {
+		if length, err = c.int(2); err != nil {
+			return value{}, err
+		}
+	}
+	runes := []rune(s)
+	from := min(max(start-1, 0), len(runes))
+	to := min(max(start-1+length, from), len(runes))
+	return textValue(string(runes[from:to])), nil
+}
+
+func evalSplit(c *callCtx) (value, error) {
+	s, err := c.text(0)
+	if err != nil || s == "" {
+		return textValue(""), err
+	}
+	part, err := c.int(2)
+	if err != nil {
+		return value{}, err
+	}
+	parts := strings.Split(s, c.word(1))
+	switch {
+	case part > 0 && part <= len(parts):
+		return textValue(parts[part-1]), nil
+	case part < 0 && -part <= len(parts):
+		return textValue(parts[len(parts)+part]), nil
+	}
+	return textValue(""), nil
+}

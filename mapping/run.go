@@ -1,0 +1,462 @@
+package mapping
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// Program is a compiled mapping. It is safe for concurrent use.
+type Program struct {
+	Name  string
+	scope *Scope
+	dir   Direction
+	rules []*rule
+	pool  sync.Pool // of *machine: the memory of a run serves the next
+}
+
+const maxRunFaults = 50
+
+func newMachine(s *Scope) *machine {
+	m := &machine{}
+	m.load = newLoader(&m.tree, s.names)
+	return m
+}
+
+// Run reads XML into a JSON-able value: map[string]any, []any, string, bool and
+// json.Number. The error is Errors, each at the place of its rule.
+func (p *Program) Run(n Node) (any, Report, error) { return p.run(n, false) }
+
+// Trace is Run with the lineage of every field in the report. It costs more.
+func (p *Program) Trace(n Node) (any, Report, error) { return p.run(n, true) }
+
+func (p *Program) run(n Node, trace bool) (any, Report, error) {
+	r, err := p.read(n, trace)
+	if err != nil {
+		return nil, Report{}, err
+	}
+	defer r.Close()
+	return r.Run(nil)
+}
+
+// Reading is one input, loaded once, of which questions can be asked before the
+// rules run. It is used by one goroutine and must be closed.
+type Reading struct {
+	p *Program
+	m *machine
+}
+
+// Read loads XML.
+func (p *Program) Read(n Node) (*Reading, error) { return p.read(n, false) }
+
+func (p *Program) read(n Node, trace bool) (*Reading, error) {
+	if p.dir != XMLToValue {
+		return nil, errors.New("this mapping makes XML: it cannot read any")
+	}
+	m := p.take(trace)
+	if err := m.load.loadXML(n, trace); err != nil {
+		p.pool.Put(m)
+		return nil, fmt.Errorf("reading the input: %w", err)
+	}
+	m.allow()
+	return &Reading{p, m}, nil
+}
+
+func (p *Program) take(trace bool) *machine {
+	m := p.pool.Get().(*machine)
+	m.trace, m.pos, m.size = trace, 0, 0
+	m.stack, m.cands, m.fed = m.stack[:0], m.cands[:0], m.fed[:0]
+	return m
+}
+
+// allow sets the budget: generous, linear in the input, and bounded.
+func (m *machine) allow() {
+	m.budget = min(1_000_000+500*(len(m.tree.nodes)+len(m.tree.attrs)), 200_000_000)
+}
+
+// Close gives the memory of the reading back.
+func (r *Reading) Close() {
+	if r.m != nil {
+		r.p.pool.Put(r.m)
+		r.m = nil
+	}
+}
+
+// True evaluates a condition on the document; nil is false.
+func (r *Reading) True(e *Expr) (bool, error) {
+	v, err := r.eval(e)
+	return e != nil && r.m.truthOf(v), err
+}
+
+// Count says how many nodes a path finds.
+func (r *Reading) Count(e *Expr) (int, error) {
+	v, err := r.eval(e)
+	return len(v.nodes), err
+}
+
+// Text evaluates an expression to a text; nil is empty.
+func (r *Reading) Text(e *Expr) (string, error) {
+	v, err := r.eval(e)
+	if err != nil || e == nil {
+		return "", err
+	}
+	text, err := r.m.textOf(v, e.e.offset())
+	return text, e.place(err)
+}
+
+func (r *Reading) eval(e *Expr) (value, error) {
+	if e == nil {
+		return value{kind: TypeText}, nil
+	}
+	r.m.stack, r.m.pos, r.m.size = r.m.stack[:0], 1, 1
+	v, err := e.e.eval(r.m, 0)
+	return v, e.place(err)
+}
+
+// place puts a fault of evaluation where the expression stands.
+func (e *Expr) place(err error) error {
+	if err == nil {
+		return nil
+	}
+	var at *exprError
+	if errors.As(err, &at) {
+		return e.at.ErrorAt(at.at, at.msg)
+	}
+	return e.at.ErrorAt(0, err.Error())
+}
+
+// Run runs the rules at the one node that from finds; nil means the document.
+func (r *Reading) Run(from *Expr) (any, Report, error) {
+	ctx := nodeID(0)
+	if from != nil {
+		v, err := r.eval(from)
+		if err != nil {
+			return nil, Report{}, Errors{toError(err)}
+		}
+		if len(v.nodes) != 1 {
+			return nil, Report{}, Errors{from.at.ErrorAt(0, fmt.Sprintf("%d nodes where one is wanted", len(v.nodes)))}
+		}
+		ctx = v.nodes[0]
+	}
+	run := &running{m: r.m}
+	out := &record{fields: map[string]any{}}
+	r.m.stack = r.m.stack[:0]
+	run.all(r.p.rules, ctx, out)
+	report := run.report.finish()
+	if err := run.faults.Err(); err != nil {
+		return nil, report, err
+	}
+	return out.fields, report, nil
+}
+
+func toError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Msg: err.Error()}
+}
+
+// Build makes XML of a JSON-able value. The error is Errors, each at the place
+// of its rule.
+func (p *Program) Build(v any) (*Element, Report, error) { return p.build(v, false) }
+
+// TraceBuild is Build with the lineage of every element in the report.
+func (p *Program) TraceBuild(v any) (*Element, Report, error) { return p.build(v, true) }
+
+func (p *Program) build(v any, trace bool) (*Element, Report, error) {
+	if p.dir != ValueToXML {
+		return nil, Report{}, errors.New("this mapping reads XML: it cannot make any")
+	}
+	m := p.take(trace)
+	defer p.pool.Put(m)
+	if err := m.load.loadValue(v, trace); err != nil {
+		return nil, Report{}, fmt.Errorf("reading the input: %w", err)
+	}
+	m.allow()
+	run := &running{m: m}
+	out := &xmlOut{e: &Element{}}
+	run.all(p.rules, 0, out)
+	report := run.report.finish()
+	if err := run.faults.Err(); err != nil {
+		return nil, report, err
+	}
+	switch len(out.e.Children) {
+	case 1:
+		return out.e.Children[0], report, nil
+	case 0:
+		return nil, report, Errors{p.rules[0].at.ErrorAt(0, "the rules made no root element from this input")}
+	}
+	return nil, report, Errors{p.rules[0].at.ErrorAt(0, "the rules made several root elements from this input")}
+}
+
+// running is one run of one program's rules.
+type running struct {
+	m      *machine
+	faults Errors
+	report reportBuilder
+	prefix []string // targets around the current rule, for lineage
+	ended  bool
+}
+
+// sink is where rules write: a record or an element.
+type sink interface {
+	// open makes the place for a nested record or element.
+	open(r *rule) sink
+	// close keeps or drops what open made; it says whether it was kept.
+	close(r *rule, inner sink) bool
+	// set writes one text.
+	set(r *rule, text string) error
+}
+
+func (r *running) fault(at *Error) {
+	if len(r.faults) < maxRunFaults {
+		r.faults = append(r.faults, at)
+	}
+}
+
+// failed records err at the expression and says whether there was one.
+func (r *running) failed(e *Expr, err error) bool {
+	if err == nil {
+		return false
+	}
+	if errors.Is(err, errBudget) {
+		r.ended = true
+	}
+	r.fault(toError(e.place(err)))
+	return true
+}
+
+func (r *running) all(rules []*rule, ctx nodeID, out sink) {
+	for _, one := range rules {
+		if r.ended {
+			return
+		}
+		low := len(r.m.stack)
+		r.one(one, ctx, out)
+		r.m.stack = r.m.stack[:low]
+	}
+}
+
+func (r *running) eval(e *Expr, ctx nodeID) (value, bool) {
+	r.m.pos, r.m.size = 1, 1
+	v, err := e.e.eval(r.m, ctx)
+	return v, !r.failed(e, err)
+}
+
+func (r *running) one(one *rule, ctx nodeID, out sink) {
+	if r.m.budget--; r.m.budget < 0 {
+		r.ended = true
+		r.fault(one.at.ErrorAt(0, errBudget.Error()))
+		return
+	}
+	if one.when != nil {
+		v, ok := r.eval(one.when, ctx)
+		if !ok || !r.m.truthOf(v) {
+			return
+		}
+	}
+	if one.nested {
+		r.nested(one, ctx, out)
+		return
+	}
+	r.leaf(one, ctx, out)
+}
+
+// nested runs the rules of a rule at each place it holds for.
+func (r *running) nested(one *rule, ctx nodeID, out sink) {
+	where := []nodeID{ctx}
+	if source := firstExpr(one.each, one.from); source != nil {
+		v, ok := r.eval(source, ctx)
+		if !ok {
+			return
+		}
+		if one.each == nil && len(v.nodes) > 1 {
+			r.fault(source.at.ErrorAt(0, fmt.Sprintf("%d nodes where one is wanted: choose with a condition such as [1], or use each", len(v.nodes))))
+			return
+		}
+		where = v.nodes
+	}
+	if r.m.trace {
+		r.prefix = append(r.prefix, one.name)
+		defer func() { r.prefix = r.prefix[:len(r.prefix)-1] }()
+	}
+	kept, faults := 0, len(r.faults)
+	for _, at := range where {
+		inner := out.open(one)
+		r.all(one.rules, at, inner)
+		if out.close(one, inner) {
+			kept++
+		}
+		if r.ended {
+			return
+		}
+	}
+	if kept == 0 && one.required && len(r.faults) == faults {
+		r.fault(one.at.ErrorAt(0, "required, but the input has none"))
+	}
+}
+
+func firstExpr(es ...*Expr) *Expr {
+	for _, e := range es {
+		if e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// leaf writes one text, or with each one text per node.
+func (r *running) leaf(one *rule, ctx nodeID, out sink) {
+	if one.each == nil {
+		if !r.write(one, ctx, out) && one.required && !r.ended {
+			r.fault(one.at.ErrorAt(0, "required, but the input has none"))
+		}
+		return
+	}
+	v, ok := r.eval(one.each, ctx)
+	if !ok {
+		return
+	}
+	wrote := false
+	for _, at := range v.nodes {
+		low := len(r.m.stack)
+		wrote = r.write(one, at, out) || wrote
+		r.m.stack = r.m.stack[:low]
+		if r.ended {
+			return
+		}
+	}
+	if one.required && !wrote {
+		r.fault(one.at.ErrorAt(0, "required, but the input has none"))
+	}
+}
+
+// write makes the text of a leaf and writes it. It is false when there is none;
+// a fault counts as written, one report is enough.
+func (r *running) write(one *rule, ctx nodeID, out sink) bool {
+	r.m.fed = r.m.fed[:0]
+	text := one.literal
+	if !one.hasLiteral {
+		var ok bool
+		if text, ok = r.source(one, ctx); !ok {
+			return true
+		}
+		if text == "" && one.hasFallback {
+			text = one.fallback
+		} else if text != "" && one.list != nil {
+			if text, ok = r.translate(one, text); !ok {
+				return true
+			}
+		}
+	}
+	if text == "" && !one.keepEmpty {
+		return false
+	}
+	if err := r.m.charge(4 + len(text)/16); err != nil {
+		r.ended = true
+		r.fault(one.at.ErrorAt(0, err.Error()))
+		return true
+	}
+	if err := out.set(one, text); err != nil {
+		r.fault(one.at.ErrorAt(0, err.Error()))
+		return true
+	}
+	if r.m.trace {
+		r.report.feed(one, r.prefix, &r.m.tree, r.m.fed)
+	}
+	return true
+}
+
+// source evaluates from; a rule with each alone takes the node itself.
+func (r *running) source(one *rule, ctx nodeID) (string, bool) {
+	if one.from == nil {
+		text, err := r.m.nodeText(ctx)
+		return text, !r.failed(one.each, err)
+	}
+	v, ok := r.eval(one.from, ctx)
+	if !ok {
+		return "", false
+	}
+	text, err := r.m.textOf(v, one.from.e.offset())
+	return trimSpaceUnlessRaw(one.from.e, text), !r.failed(one.from, err)
+}
+
+// trimSpaceUnlessRaw trims what functions such as concat leave at the ends.
+func trimSpaceUnlessRaw(e expr, text string) string {
+	if c, ok := e.(*call); ok && c.fn.Name == "raw" {
+		return text
+	}
+	return trimSpace(text)
+}
+
+// translate looks a code up. It is false when the rule ends in a fault.
+func (r *running) translate(one *rule, code string) (string, bool) {
+	table := one.list.forward
+	if one.reverse {
+		table = one.list.backward
+	}
+	if to, ok := table[code]; ok {
+		return to, true
+	}
+	if to, ok := one.list.forward[anyCode]; ok && !one.reverse {
+		r.report.unmapped(one, code)
+		return to, true
+	}
+	r.report.unmapped(one, code)
+	switch one.unmapped {
+	case "keep":
+		return code, true
+	case "omit":
+		return "", true
+	}
+	r.fault(one.at.ErrorAt(0, fmt.Sprintf("a code of the input is not in code list %q", one.list.name)))
+	return "", false
+}
+
+// typed makes the JSON value that a rule wants.
+func typed(text, as string) (any, error) {
+	switch as {
+	case "integer":
+		if !isDecimal(text) || strings.Contains(text, ".") {
+			return nil, errors.New("not a whole number")
+		}
+		return canonicalNumber(text), nil
+	case "number":
+		if !isDecimal(text) {
+			return nil, errors.New("not a number")
+		}
+		return canonicalNumber(text), nil
+	case "boolean":
+		switch text { // xs:boolean
+		case "true", "1":
+			return true, nil
+		case "false", "0":
+			return false, nil
+		}
+		return nil, errors.New("not one of true, false, 1, 0")
+	}
+	return text, nil
+}
+
+// canonicalNumber keeps every digit of value and makes JSON of it: no plus, no
+// leading zeros, no bare point.
+func canonicalNumber(text string) json.Number {
+	sign := ""
+	switch text[0] {
+	case '-':
+		sign, text = "-", text[1:]
+	case '+':
+		text = text[1:]
+	}
+	whole, fraction, has := strings.Cut(text, ".")
+	if whole = strings.TrimLeft(whole, "0"); whole == "" {
+		whole = "0"
+	}
+	if has && fraction != "" {
+		whole += "." + fraction
+	}
+	return json.Number(sign + whole)
+}
