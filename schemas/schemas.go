@@ -1,0 +1,146 @@
+package schemas
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"oncegate/schemas/canon"
+)
+
+//go:embed *.json
+var files embed.FS
+
+// base is the namespace of the schemas' identifiers. Nothing is fetched from it:
+// .example resolves nowhere (RFC 2606).
+const base = "https://schemas.oncegate.example/"
+
+// MaxDocument is the largest document that Validate looks at.
+const MaxDocument = 8 << 20
+
+// maxDepth bounds nesting; the deepest kind has seven levels.
+const maxDepth = 16
+
+// Kinds lists the kinds that have a schema: all of canon's.
+func Kinds() []canon.Kind { return canon.Kinds() }
+
+// ID returns the identifier of the kind's schema, for ce_dataschema.
+func ID(kind canon.Kind) string { return base + string(kind) + ".json" }
+
+// Document returns the schema of the kind as it is published, nil for an unknown
+// kind.
+func Document(kind canon.Kind) []byte { return file(string(kind) + ".json") }
+
+// PrivateDocument returns the schema of the clear private part of the kind, nil
+// where the kind has none.
+func PrivateDocument(kind canon.Kind) []byte { return file(string(kind) + ".private.json") }
+
+// Parts returns the schema of the parts that the others refer to.
+func Parts() []byte { return file("parts.v1.json") }
+
+func file(name string) []byte {
+	data, err := files.ReadFile(name)
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// Validate returns nil when doc keeps the contract of the kind, otherwise a
+// *canon.Fault with CodeMessageInvalid that names places and rules, never a
+// value of the document.
+func Validate(kind canon.Kind, doc []byte) error {
+	return check(string(kind)+".json", string(kind), doc)
+}
+
+// ValidatePrivate judges the clear private part of the kind, before it is sealed
+// or after it was opened, as Validate does. A kind without a private part is
+// refused.
+func ValidatePrivate(kind canon.Kind, doc []byte) error {
+	return check(string(kind)+".private.json", string(kind)+" private part", doc)
+}
+
+func check(name, what string, doc []byte) error {
+	set, err := compiled()
+	if err != nil {
+		return canon.NewFault(canon.CodeInternal, err, "schemas cannot be compiled")
+	}
+	schema, ok := set.schemas[name]
+	if !ok {
+		return canon.NewFault(canon.CodeMessageInvalid, nil, "no schema for %q", what)
+	}
+	value, err := decode(doc)
+	if err != nil {
+		return canon.NewFault(canon.CodeMessageInvalid, nil, "%s: %s", what, err)
+	}
+	if err := schema.Validate(value); err != nil {
+		broken, ok := errors.AsType[*jsonschema.ValidationError](err)
+		if !ok {
+			return canon.NewFault(canon.CodeInternal, err, "%s: schema cannot judge", what)
+		}
+		return canon.NewFault(canon.CodeMessageInvalid, nil, "%s: %s", what, set.describe(broken))
+	}
+	return nil
+}
+
+type schemaSet struct {
+	schemas map[string]*jsonschema.Schema
+	names   map[string]bool // every property name that a schema knows
+}
+
+// compiled builds the validators at first use. They hold no state and are safe
+// for concurrent use; what they are built from is part of the program.
+var compiled = sync.OnceValues(func() (*schemaSet, error) {
+	names, err := fs.Glob(files, "*.json")
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	c.UseLoader(jsonschema.SchemeURLLoader{}) // no schema comes from a disk or a network
+	set := &schemaSet{schemas: make(map[string]*jsonschema.Schema), names: make(map[string]bool)}
+	for _, name := range names {
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(file(name)))
+		if err != nil {
+			return nil, fmt.Errorf("reading schema %s: %w", name, err)
+		}
+		if err := c.AddResource(base+name, doc); err != nil {
+			return nil, fmt.Errorf("adding schema %s: %w", name, err)
+		}
+		set.collect(doc)
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, "parts.") {
+			continue
+		}
+		if set.schemas[name], err = c.Compile(base + name); err != nil {
+			return nil, fmt.Errorf("compiling schema %s: %w", name, err)
+		}
+	}
+	return set, nil
+})
+
+func (s *schemaSet) collect(doc any) {
+	switch doc := doc.(type) {
+	case map[string]any:
+		for key, v := range doc {
+			if props, ok := v.(map[string]any); ok && key == "properties" {
+				for name := range props {
+					s.names[name] = true
+				}
+			}
+			s.collect(v)
+		}
+	case []any:
+		for _, v := range doc {
+			s.collect(v)
+		}
+	}
+}
