@@ -1,0 +1,124 @@
+package ebms
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"oncegate/connectors/xmldoc"
+)
+
+// A Signal answers a user message: a receipt or errors.
+type Signal struct {
+	Timestamp      time.Time
+	MessageID      string
+	RefToMessageID string
+	Receipt        *Receipt
+	Errors         []SignalError
+}
+
+// A Receipt is proof of receipt with non-repudiation information.
+type Receipt struct {
+	References []Reference
+}
+
+// A Reference is one ds:Reference of the message that the receipt is for.
+type Reference struct {
+	URI    string
+	Digest string // base64 without white space
+}
+
+// A SignalError is one eb:Error.
+type SignalError struct {
+	Code        Code
+	Severity    string
+	RefTo       string
+	Description string
+	Detail      string
+}
+
+const (
+	maxErrors     = 20
+	maxReferences = 102 // Messaging, Body and 100 parts
+	maxText       = 16 << 10
+)
+
+func readSignal(e xmldoc.Element) (*Signal, error) {
+	var err error
+	sig := &Signal{}
+	s := scanOf(e, &err)
+	if info, ok := s.need("MessageInfo"); ok {
+		sig.Timestamp, sig.MessageID, sig.RefToMessageID = readInfo(info, &err)
+	}
+	if _, ok := s.maybe("PullRequest"); ok {
+		return nil, Errorf(FeatureNotSupported, "pull is not supported")
+	}
+	if r, ok := s.maybe("Receipt"); ok {
+		sig.Receipt = readReceipt(r, &s)
+	}
+	for {
+		er, ok := s.maybe("Error")
+		if !ok {
+			break
+		}
+		if len(sig.Errors) == maxErrors {
+			s.fail(InvalidHeader, "more than %d errors", maxErrors)
+			break
+		}
+		sig.Errors = append(sig.Errors, readError(er, &s))
+	}
+	s.end()
+	if err == nil && (sig.Receipt == nil) == (len(sig.Errors) == 0) {
+		s.fail(InvalidHeader, "signal is neither a receipt nor an error")
+	}
+	return sig, err
+}
+
+func readReceipt(e xmldoc.Element, s *scan) *Receipt {
+	children := slices.Collect(e.Children())
+	if len(children) != 1 || !children[0].Is(xmldoc.Name{Space: NRRNamespace, Local: "NonRepudiationInformation"}) {
+		s.fail(InvalidHeader, "receipt without non-repudiation information")
+		return nil
+	}
+	r := &Receipt{}
+	for part := range children[0].Children() {
+		ref, err := part.Only(xmldoc.Name{Space: DSNamespace, Local: "Reference"})
+		if err != nil || part.Name() != (xmldoc.Name{Space: NRRNamespace, Local: "MessagePartNRInformation"}) || len(r.References) == maxReferences {
+			s.fail(InvalidHeader, "non-repudiation information is not a list of references")
+			return nil
+		}
+		uri, _ := ref.Attr(xmldoc.Name{Local: "URI"})
+		digest, err := ref.OnlyText(xmldoc.Name{Space: DSNamespace, Local: "DigestValue"})
+		if err != nil {
+			s.fail(InvalidHeader, "reference without a digest")
+			return nil
+		}
+		r.References = append(r.References, Reference{URI: uri, Digest: strings.Join(strings.Fields(digest), "")})
+	}
+	return r
+}
+
+func readError(e xmldoc.Element, s *scan) SignalError {
+	out := SignalError{
+		Code:     Code(s.attr(e, "errorCode")),
+		Severity: strings.ToLower(s.attr(e, "severity")),
+		RefTo:    s.attr(e, "refToMessageInError"),
+	}
+	if out.Code == "" || out.Severity == "" {
+		s.fail(InvalidHeader, "error without code or severity")
+	}
+	for c := range e.Children() {
+		switch c.Name() {
+		case eb("Description"):
+			out.Description = s.token(c, maxText)
+		case eb("ErrorDetail"):
+			out.Detail = s.token(c, maxText)
+		}
+	}
+	return out
+}
+
+// Failed reports whether the signal says that the message was refused.
+func (s *Signal) Failed() bool {
+	return slices.ContainsFunc(s.Errors, func(e SignalError) bool { return e.Severity == SeverityFailure })
+}
