@@ -40,7 +40,7 @@ const (
 	Delivered Phase = "delivered"
 	Declined  Phase = "declined" // the person said no: an empty list, not an error
 	Refused   Phase = "refused"  // an error of list EDMErrorCodes, or a rule of ours
-	ExpiredP  Phase = "expired"  // a deadline passed (EDM:ERR:0005)
+	ExpiredP  Phase = "expired"  // a deadline passed, here or there (EDM:ERR:0005)
 	Failed    Phase = "failed"   // could not be sent
 )
 
@@ -68,6 +68,7 @@ type Conversation struct {
 	EvidenceType    canon.EvidenceType       `json:"evidenceType"`
 	Requester       canon.Agent              `json:"requester"`
 	Provider        canon.Agent              `json:"provider"`
+	Intermediaries  []canon.Agent            `json:"intermediaries,omitempty"`
 	Own             canon.Participant        `json:"own,omitzero"`  // our access point
 	Peer            canon.Participant        `json:"peer,omitzero"` // the other access point
 	Register        string                   `json:"register,omitempty"`
@@ -79,7 +80,8 @@ type Conversation struct {
 	Record          canon.PayloadRef         `json:"record,omitzero"`      // provider: the canonical record, as RegisterRecord.Record
 	Documents       []canon.Document         `json:"documents,omitempty"`
 	Decisions       []canon.DocumentDecision `json:"decisions,omitempty"`
-	Outcome         Phase                    `json:"outcome,omitempty"`   // the final phase that an answer under way leads to
+	Sent            canon.MessageID          `json:"sent,omitempty"`      // our message to the peer whose receipt would end or fail this phase
+	Outcome         Phase                    `json:"outcome,omitempty"`   // provider: the final phase that Decided and Answered lead to
 	Code            canon.Code               `json:"code,omitempty"`      // why it was refused, expired or failed
 	ErrorCode       string                   `json:"errorCode,omitempty"` // EDM:ERR:nnnn
 	Detail          string                   `json:"detail,omitempty"`
@@ -100,21 +102,43 @@ type Private struct {
 // ErrUnknown is returned by a Store that holds no such conversation.
 var ErrUnknown = errors.New("unknown conversation")
 
-// A Store remembers conversations. Two implementations pass one battery
-// (exchangetest): memory and Redis.
-type Store interface {
-	// Update runs f on the conversation (nil when there is none) and stores what
-	// it returns, all or nothing: when another writer came between, f runs again
-	// on the newer state. f must be free of effects. Where cause was applied
-	// before, f does not run and the messages of that time are returned.
-	Update(ctx context.Context, id canon.ConversationID, cause canon.MessageID, f UpdateFunc) ([]canon.Message, error)
+// A Reader is what pages and the API need of the conversations. Core is one that
+// also finds what the store lost.
+type Reader interface {
 	// Get returns ErrUnknown when there is no such conversation.
 	Get(ctx context.Context, id canon.ConversationID) (*Conversation, error)
 	// List returns conversations by last change, newest first.
 	List(ctx context.Context, limit int) ([]*Conversation, error)
-	// Due returns the ids of conversations whose timer ran out before now.
+}
+
+// A Store remembers conversations. It may lose all of them at once, never one
+// by one before its term. Two implementations pass one battery (exchangetest):
+// memory and Redis.
+type Store interface {
+	Reader
+	// Update runs f on the conversation (nil when there is none) and stores what
+	// it returns, all or nothing: when another writer came between, f runs again
+	// on the newer state. f must be free of effects. Where cause was applied
+	// before, f does not run and the messages of that time are returned. Where f
+	// returns the very conversation it was given, nothing is stored.
+	Update(ctx context.Context, id canon.ConversationID, cause canon.MessageID, f UpdateFunc) ([]canon.Message, error)
+	// Due returns the ids of conversations whose timer ran out at or before now.
 	Due(ctx context.Context, now time.Time, limit int) ([]canon.ConversationID, error)
+	// Restore puts a conversation back as the log tells it, with the messages
+	// that were applied to it. It does nothing where there is one.
+	Restore(ctx context.Context, c *Conversation, applied []Applied) error
+	// Whole reports whether MarkWhole was called since the store was last empty:
+	// what it does not know then never was.
+	Whole(ctx context.Context) (bool, error)
+	// MarkWhole records that everything the log holds was restored.
+	MarkWhole(ctx context.Context) error
 }
 
 // An UpdateFunc turns a state into the next one and the messages that follow.
 type UpdateFunc func(c *Conversation) (*Conversation, []canon.Message, error)
+
+// Applied is one message that a conversation has seen, and what followed.
+type Applied struct {
+	Cause    canon.MessageID
+	Messages []canon.Message
+}
