@@ -54,6 +54,12 @@ func ParseCID(uri string) (string, error) {
 	return string(out), nil
 }
 
+// validCID reports whether a Content-ID survives being written into a URL and read.
+func validCID(cid string) bool {
+	back, err := ParseCID("cid:" + escapeCID(cid))
+	return err == nil && back == cid
+}
+
 func unhex(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':

@@ -140,7 +140,9 @@ func digestTarget(t *Target, alg DigestAlgorithm, scratch *[]byte) (Reference, e
 		ref.URI = "#" + t.ID
 	}
 	if t.CID != "" {
-		named++
+		if named++; !validCID(t.CID) {
+			return ref, errors.New("a Content-ID that cannot be written as a cid: URL")
+		}
 		ref.URI = "cid:" + escapeCID(t.CID)
 	}
 	if t.Enveloped {

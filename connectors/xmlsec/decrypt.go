@@ -1,0 +1,401 @@
+package xmlsec
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	_ "crypto/sha1" // parameter of RSAOAEPMGF1P only
+	"crypto/subtle"
+	"slices"
+	"strings"
+
+	"oncegate/connectors/xmldoc"
+)
+
+// An EncryptionPolicy says which encryption is acceptable. The zero value is that of
+// eDelivery AS4 1.15.
+type EncryptionPolicy struct {
+	Data       []DataAlgorithm // Default: AES128GCM.
+	Transports []KeyTransport  // Default: RSAOAEP with SHA-256 and MGF1 with SHA-256.
+	MaxParts   int             // Default 30.
+}
+
+func (p EncryptionPolicy) withDefaults() EncryptionPolicy {
+	if len(p.Data) == 0 {
+		p.Data = []DataAlgorithm{AES128GCM}
+	}
+	if len(p.Transports) == 0 {
+		p.Transports = []KeyTransport{RSAOAEP}
+	}
+	if p.MaxParts <= 0 {
+		p.MaxParts = defaultMaxReferences
+	}
+	return p
+}
+
+// A Decryption is the encrypted parts of one message.
+type Decryption struct {
+	Keys []xmldoc.Element // Required; every xenc:EncryptedKey.
+	Data []xmldoc.Element // Required; every xenc:EncryptedData.
+	// Key finds the private key a ds:KeyInfo (or the zero Element) asks for. Required.
+	Key func(keyInfo xmldoc.Element) (crypto.Decrypter, error)
+	// Ciphertext returns the content of a part; cid is percent-decoded. Required.
+	Ciphertext func(cid string) ([]byte, error)
+	// Dst returns room for the plaintext of a part, such as a mapped file. Default: the heap.
+	Dst    func(cid string, size int) ([]byte, error)
+	Policy EncryptionPolicy
+}
+
+// A Decrypted is one part in clear.
+type Decrypted struct {
+	CID      string
+	MimeType string // what xenc:EncryptedData says the content is
+	Content  []byte
+}
+
+type encryptedKey struct {
+	element   xmldoc.Element
+	keyInfo   xmldoc.Element
+	options   *rsa.OAEPOptions
+	wrapped   []byte
+	refs      []string
+	decrypter crypto.Decrypter
+	sessions  map[DataAlgorithm]*SessionKey
+}
+
+type encryptedData struct {
+	element   xmldoc.Element
+	algorithm DataAlgorithm
+	cid       string
+	mimeType  string
+	key       *encryptedKey
+}
+
+// Decrypt opens every part, in the order of Data, or none. Keys and data must be in
+// one-to-one accord: each data referenced by one key once, each reference met, each
+// part named once. Whatever fails after the structure was found good, the key or the
+// content, gives one and the same refusal after the same work (i.12 of the AS4 brief:
+// no oracle for Manger's attack).
+func Decrypt(in Decryption) ([]Decrypted, error) {
+	p := in.Policy.withDefaults()
+	keys, data, err := in.read(&p)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		if k.decrypter, err = in.Key(k.keyInfo); err != nil || k.decrypter == nil {
+			return nil, refuse(ReasonKeyUnresolved, "finding the private key", err)
+		}
+	}
+	out := make([]Decrypted, 0, len(data))
+	for _, d := range data {
+		sealed, err := in.Ciphertext(d.cid)
+		if err != nil {
+			wipe(out)
+			return nil, refuse(ReasonMissingTarget, "content of an encrypted part", err)
+		}
+		session, err := d.key.unwrap(d.algorithm)
+		if err != nil {
+			wipe(out)
+			return nil, err
+		}
+		var dst []byte
+		if size := len(sealed) - session.Overhead(); in.Dst != nil && size >= 0 {
+			if dst, err = in.Dst(d.cid, size); err != nil {
+				wipe(out)
+				return nil, err
+			}
+		}
+		content, err := session.Open(dst[:0], sealed)
+		if err != nil {
+			wipe(out)
+			return nil, err
+		}
+		out = append(out, Decrypted{CID: d.cid, MimeType: d.mimeType, Content: content})
+	}
+	return out, nil
+}
+
+// wipe forgets plaintext that is not going to be delivered.
+func wipe(parts []Decrypted) {
+	for _, p := range parts {
+		clear(p.Content)
+	}
+}
+
+// unwrap returns the session key, or a random one when the wrapped key is not good:
+// decryption of the content then fails as it does for a changed content.
+func (k *encryptedKey) unwrap(alg DataAlgorithm) (*SessionKey, error) {
+	if s := k.sessions[alg]; s != nil {
+		return s, nil
+	}
+	key := make([]byte, alg.keySize())
+	_, _ = rand.Read(key)
+	got, err := k.decrypter.Decrypt(rand.Reader, k.wrapped, k.options)
+	right := subtle.ConstantTimeEq(int32(len(got)), int32(len(key)))
+	if err != nil {
+		right = 0
+	}
+	padded := make([]byte, len(key))
+	copy(padded, got)
+	subtle.ConstantTimeCopy(right, key, padded)
+	clear(padded)
+	clear(got)
+	s, err := sessionKey(alg, key)
+	if err != nil {
+		return nil, err
+	}
+	if k.sessions == nil {
+		k.sessions = make(map[DataAlgorithm]*SessionKey, 1)
+	}
+	k.sessions[alg] = s
+	return s, nil
+}
+
+func (in *Decryption) read(p *EncryptionPolicy) ([]*encryptedKey, []*encryptedData, error) {
+	if in.Key == nil || in.Ciphertext == nil || len(in.Keys) == 0 || len(in.Data) == 0 {
+		return nil, nil, refuse(ReasonStructure, "encrypted keys, encrypted data and a private key are required", nil)
+	}
+	if len(in.Keys) > p.MaxParts || len(in.Data) > p.MaxParts {
+		return nil, nil, refuse(ReasonTooManyReferences, "encrypted parts", nil)
+	}
+	byID := make(map[string]*encryptedData, len(in.Data))
+	cids := make(map[string]bool, len(in.Data))
+	data := make([]*encryptedData, 0, len(in.Data))
+	for _, e := range in.Data {
+		d, err := readData(e, p)
+		if err != nil {
+			return nil, nil, err
+		}
+		if cids[d.cid] {
+			return nil, nil, refuse(ReasonDuplicateTarget, "a part encrypted twice", nil)
+		}
+		cids[d.cid] = true
+		for _, id := range idsOf(e) {
+			if byID[id] != nil {
+				return nil, nil, refuse(ReasonIDCollision, "an id stands twice among encrypted data", nil)
+			}
+			byID[id] = d
+		}
+		data = append(data, d)
+	}
+	keys := make([]*encryptedKey, 0, len(in.Keys))
+	for _, e := range in.Keys {
+		k, err := readKey(e, p)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, ref := range k.refs {
+			d := byID[ref]
+			if d == nil {
+				return nil, nil, refuse(ReasonMissingTarget, "xenc:DataReference", nil)
+			}
+			if d.key != nil {
+				return nil, nil, refuse(ReasonDuplicateTarget, "encrypted data with two keys", nil)
+			}
+			d.key = k
+		}
+		keys = append(keys, k)
+	}
+	for _, d := range data {
+		if d.key == nil {
+			return nil, nil, refuse(ReasonMissingTarget, "encrypted data that no key refers to", nil)
+		}
+		if err := d.namesItsKey(); err != nil {
+			return nil, nil, err
+		}
+	}
+	return keys, data, nil
+}
+
+// namesItsKey refuses data whose ds:KeyInfo points to another key than the one that
+// refers to it. WS-Security lets ds:KeyInfo be absent.
+func (d *encryptedData) namesItsKey() error {
+	info, err := d.element.Maybe(ds("KeyInfo"))
+	if err != nil || info.IsZero() {
+		return structure(err)
+	}
+	str, err := info.Only(xmldoc.Name{Space: SpaceWSSE, Local: "SecurityTokenReference"})
+	if err != nil {
+		return structure(err)
+	}
+	ref, err := str.Only(xmldoc.Name{Space: SpaceWSSE, Local: "Reference"})
+	if err != nil {
+		return structure(err)
+	}
+	uri, _ := ref.Attr(plain("URI"))
+	id, ok := strings.CutPrefix(uri, "#")
+	if !ok || !slices.Contains(idsOf(d.key.element), id) {
+		return refuse(ReasonMissingTarget, "encrypted data that names another key", nil)
+	}
+	return nil
+}
+
+func structure(err error) error {
+	if err == nil {
+		return nil
+	}
+	return refuse(ReasonStructure, "reading encrypted data", err)
+}
+
+// idsOf returns the ids of an element: WSS4J writes Id, ENTSOG wsu:Id.
+func idsOf(e xmldoc.Element) []string {
+	var ids []string
+	for a := range e.Attrs() {
+		if isID(a.Name) && a.Value != "" {
+			ids = append(ids, a.Value)
+		}
+	}
+	return ids
+}
+
+func readKey(e xmldoc.Element, p *EncryptionPolicy) (*encryptedKey, error) {
+	if !e.Is(xenc("EncryptedKey")) {
+		return nil, refuse(ReasonStructure, "not an xenc:EncryptedKey", nil)
+	}
+	k := &encryptedKey{element: e}
+	c := childrenOf(e)
+	method, err := c.only(xenc("EncryptionMethod"))
+	if err != nil {
+		return nil, err
+	}
+	if k.options, err = p.transport(method); err != nil {
+		return nil, err
+	}
+	k.keyInfo = c.maybe(ds("KeyInfo"))
+	cipherData, err := c.only(xenc("CipherData"))
+	if err != nil {
+		return nil, err
+	}
+	value, err := cipherData.Only(xenc("CipherValue"))
+	if err != nil {
+		return nil, structure(err)
+	}
+	if k.wrapped, err = base64Text(value, 2048); err != nil {
+		return nil, err
+	}
+	list, err := c.only(xenc("ReferenceList"))
+	if err != nil {
+		return nil, err
+	}
+	for ref := range list.Children() {
+		uri, _ := ref.Attr(plain("URI"))
+		id, ok := strings.CutPrefix(uri, "#")
+		if !ref.Is(xenc("DataReference")) || !ok || !xmldoc.ValidNCName(id) {
+			return nil, refuse(ReasonURI, "xenc:ReferenceList", nil)
+		}
+		if k.refs = append(k.refs, id); len(k.refs) > p.MaxParts {
+			return nil, refuse(ReasonTooManyReferences, "xenc:ReferenceList", nil)
+		}
+	}
+	return k, c.end()
+}
+
+// transport reads the EncryptionMethod of a key. Defaults of the specification (SHA-1)
+// are not taken: xmlenc11#rsa-oaep has to name SHA-256 for both.
+func (p *EncryptionPolicy) transport(e xmldoc.Element) (*rsa.OAEPOptions, error) {
+	alg, err := algorithmOf(e)
+	if err != nil {
+		return nil, err
+	}
+	switch KeyTransport(alg) {
+	case RSAOAEP, RSAOAEPMGF1P:
+	default:
+		return nil, refuse(ReasonUnknownAlgorithm, "key transport", nil)
+	}
+	if !slices.Contains(p.Transports, KeyTransport(alg)) {
+		return nil, refuse(ReasonAlgorithmDenied, "key transport", nil)
+	}
+	digest, mgf := "", ""
+	for c := range e.Children() {
+		into := &digest
+		switch {
+		case c.Is(ds("DigestMethod")):
+		case c.Is(xenc11("MGF")):
+			into = &mgf
+		default: // OAEPparams among others
+			return nil, refuse(ReasonStructure, "a parameter of the key transport", nil)
+		}
+		if *into != "" {
+			return nil, refuse(ReasonStructure, "a parameter of the key transport stands twice", nil)
+		}
+		if *into, err = algorithmOf(c); err != nil {
+			return nil, err
+		}
+	}
+	if KeyTransport(alg) == RSAOAEP {
+		if digest != string(SHA256) || mgf != mgf1SHA256 {
+			return nil, refuse(ReasonAlgorithmDenied, "a digest or mask of the key transport other than SHA-256", nil)
+		}
+		return &rsa.OAEPOptions{Hash: crypto.SHA256}, nil
+	}
+	if mgf != "" {
+		return nil, refuse(ReasonStructure, "rsa-oaep-mgf1p with a mask", nil)
+	}
+	switch digest {
+	case string(SHA256):
+		return &rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA1}, nil
+	case digestSHA1, "":
+		return &rsa.OAEPOptions{Hash: crypto.SHA1, MGFHash: crypto.SHA1}, nil
+	}
+	return nil, refuse(ReasonUnknownAlgorithm, "digest of the key transport", nil)
+}
+
+func readData(e xmldoc.Element, p *EncryptionPolicy) (*encryptedData, error) {
+	if !e.Is(xenc("EncryptedData")) {
+		return nil, refuse(ReasonStructure, "not an xenc:EncryptedData", nil)
+	}
+	if kind, _ := e.Attr(plain("Type")); kind != typeContentOnly {
+		return nil, refuse(ReasonStructure, "encrypted data that is not the content of an attachment", nil)
+	}
+	d := &encryptedData{element: e}
+	d.mimeType, _ = e.Attr(plain("MimeType"))
+	c := childrenOf(e)
+	method, err := c.only(xenc("EncryptionMethod"))
+	if err != nil {
+		return nil, err
+	}
+	alg, err := algorithmOf(method)
+	if err != nil {
+		return nil, err
+	}
+	d.algorithm = DataAlgorithm(alg)
+	switch {
+	case d.algorithm.keySize() == 0:
+		return nil, refuse(ReasonUnknownAlgorithm, "encryption of data", nil)
+	case !slices.Contains(p.Data, d.algorithm):
+		return nil, refuse(ReasonAlgorithmDenied, "encryption of data", nil)
+	}
+	if err := noChildren(method); err != nil {
+		return nil, err
+	}
+	c.maybe(ds("KeyInfo"))
+	cipherData, err := c.only(xenc("CipherData"))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.end(); err != nil {
+		return nil, err
+	}
+	ref, err := cipherData.Only(xenc("CipherReference"))
+	if err != nil {
+		return nil, structure(err)
+	}
+	uri, _ := ref.Attr(plain("URI"))
+	if d.cid, err = ParseCID(uri); err != nil {
+		return nil, refuse(ReasonURI, "xenc:CipherReference", err)
+	}
+	transforms, err := ref.Only(xenc("Transforms"))
+	if err != nil {
+		return nil, structure(err)
+	}
+	tc := childrenOf(transforms)
+	t, err := tc.only(ds("Transform"))
+	if err != nil {
+		return nil, err
+	}
+	if alg, err := algorithmOf(t); err != nil || alg != transformCiphertext || len(tc.list) > 0 {
+		return nil, refuse(ReasonTransform, "xenc:CipherReference", err)
+	}
+	return d, nil
+}

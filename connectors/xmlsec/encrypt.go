@@ -1,0 +1,165 @@
+package xmlsec
+
+import (
+	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"oncegate/connectors/xmldoc"
+)
+
+// A SessionKey seals the parts of one message. Randomness for keys and nonces is
+// always that of crypto/rand: a nonce that repeats under one key gives both away, so
+// no caller may supply it. It prints [redacted].
+type SessionKey struct {
+	algorithm DataAlgorithm
+	key       []byte
+	aead      cipher.AEAD
+}
+
+// NewSessionKey makes a key for one message.
+func NewSessionKey(alg DataAlgorithm) (*SessionKey, error) {
+	if alg.keySize() == 0 {
+		return nil, refuse(ReasonUnknownAlgorithm, "encryption of data", nil)
+	}
+	key := make([]byte, alg.keySize())
+	_, _ = rand.Read(key) // never fails, or ends the program
+	return sessionKey(alg, key)
+}
+
+func sessionKey(alg DataAlgorithm, key []byte) (*SessionKey, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("making a session key: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("making a session key: %w", err)
+	}
+	return &SessionKey{algorithm: alg, key: key, aead: aead}, nil
+}
+
+func (k *SessionKey) String() string   { return "[redacted]" }
+func (k *SessionKey) GoString() string { return "[redacted]" }
+
+// Overhead is what Seal adds: a nonce of 12 bytes and a tag of 16.
+func (k *SessionKey) Overhead() int { return k.aead.Overhead() }
+
+// Seal appends nonce, ciphertext and tag to dst (xmlenc11 5.2.4). dst may be a mapped
+// file with room for len(plaintext)+Overhead; it must not overlap plaintext.
+func (k *SessionKey) Seal(dst, plaintext []byte) []byte { return k.aead.Seal(dst, nil, plaintext, nil) }
+
+// Open appends the plaintext of what Seal made. Nothing is appended unless the tag is right.
+func (k *SessionKey) Open(dst, sealed []byte) ([]byte, error) {
+	out, err := k.aead.Open(dst, nil, sealed, nil)
+	if err != nil {
+		return nil, refuse(ReasonDecryption, "decryption failed", nil)
+	}
+	return out, nil
+}
+
+// A Part is one attachment to be encrypted.
+type Part struct {
+	CID      string // Required; Content-ID without angle brackets.
+	DataID   string // Required; Id of its xenc:EncryptedData.
+	MimeType string // of the content before encryption
+	Content  []byte
+	Dst      []byte // Default: allocated. What is sealed is appended to Dst[:0].
+}
+
+// An Encryption says what to encrypt for whom.
+type Encryption struct {
+	Recipient crypto.PublicKey // Required; *rsa.PublicKey of at least 2048 bits.
+	Algorithm DataAlgorithm    // Default: AES128GCM.
+	KeyID     string           // Required; Id of xenc:EncryptedKey.
+	KeyInfo   []byte           // Required; content of its ds:KeyInfo: how the recipient finds the private key.
+	Parts     []Part           // Required.
+}
+
+// An Encrypted is the XML for the security header and the parts that replace the content.
+type Encrypted struct {
+	Key    []byte   // the xenc:EncryptedKey, with a reference to every part
+	Data   [][]byte // one xenc:EncryptedData a part
+	Sealed [][]byte // one sealed content a part
+}
+
+var errEncrypting = errors.New("encrypting")
+
+// Encrypt seals all parts under one new session key, wrapped with RSA-OAEP
+// (SHA-256, MGF1 with SHA-256). The XML declares its namespaces itself, wsse included.
+func Encrypt(e Encryption) (*Encrypted, error) {
+	pub, ok := e.Recipient.(*rsa.PublicKey)
+	if !ok || pub == nil || pub.N == nil || pub.N.BitLen() < defaultMinRSABits {
+		return nil, fmt.Errorf("%w: %w", errEncrypting, refuse(ReasonKeyUnfit, "an RSA key of at least 2048 bits is required", nil))
+	}
+	if e.Algorithm == "" {
+		e.Algorithm = AES128GCM
+	}
+	if !xmldoc.ValidNCName(e.KeyID) || len(e.KeyInfo) == 0 || len(e.Parts) == 0 {
+		return nil, fmt.Errorf("%w: KeyID, KeyInfo and at least one part are required", errEncrypting)
+	}
+	seen := map[string]bool{e.KeyID: true}
+	for _, p := range e.Parts {
+		if !xmldoc.ValidNCName(p.DataID) || !validCID(p.CID) || !xmldoc.ValidText(p.MimeType) || seen[p.DataID] || seen["cid:"+p.CID] {
+			return nil, fmt.Errorf("%w: a part needs a Content-ID and an id that no other has", errEncrypting)
+		}
+		seen[p.DataID], seen["cid:"+p.CID] = true, true
+	}
+	session, err := NewSessionKey(e.Algorithm)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errEncrypting, err)
+	}
+	wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, pub, session.key, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: wrapping the session key: %w", errEncrypting, err)
+	}
+	out := &Encrypted{Key: e.keyXML(wrapped)}
+	for _, p := range e.Parts {
+		out.Data = append(out.Data, e.dataXML(p))
+		dst := p.Dst[:0]
+		if need := len(p.Content) + session.Overhead(); cap(dst) < need {
+			dst = make([]byte, 0, need)
+		}
+		out.Sealed = append(out.Sealed, session.Seal(dst, p.Content))
+	}
+	return out, nil
+}
+
+func (e *Encryption) keyXML(wrapped []byte) []byte {
+	b := make([]byte, 0, 1024+len(e.KeyInfo)+2*len(wrapped))
+	b = append(b, `<xenc:EncryptedKey xmlns:xenc="`+SpaceXENC+`" Id="`...)
+	b = append(b, e.KeyID...)
+	b = append(b, `"><xenc:EncryptionMethod Algorithm="`+string(RSAOAEP)+`"><ds:DigestMethod xmlns:ds="`+SpaceDS+`" Algorithm="`+string(SHA256)+
+		`"/><xenc11:MGF xmlns:xenc11="`+SpaceXENC11+`" Algorithm="`+mgf1SHA256+`"/></xenc:EncryptionMethod><ds:KeyInfo xmlns:ds="`+SpaceDS+`">`...)
+	b = append(b, e.KeyInfo...)
+	b = append(b, `</ds:KeyInfo><xenc:CipherData><xenc:CipherValue>`...)
+	b = base64.StdEncoding.AppendEncode(b, wrapped)
+	b = append(b, `</xenc:CipherValue></xenc:CipherData><xenc:ReferenceList>`...)
+	for _, p := range e.Parts {
+		b = append(append(append(b, `<xenc:DataReference URI="#`...), p.DataID...), `"/>`...)
+	}
+	return append(b, `</xenc:ReferenceList></xenc:EncryptedKey>`...)
+}
+
+func (e *Encryption) dataXML(p Part) []byte {
+	b := make([]byte, 0, 1536)
+	b = append(append(b, `<xenc:EncryptedData xmlns:xenc="`+SpaceXENC+`" Id="`...), p.DataID...)
+	if p.MimeType != "" {
+		b = xmldoc.AppendAttr(append(b, `" MimeType="`...), p.MimeType)
+	}
+	b = append(b, `" Type="`+typeContentOnly+`"><xenc:EncryptionMethod Algorithm="`...)
+	b = append(b, e.Algorithm...)
+	b = append(b, `"/><ds:KeyInfo xmlns:ds="`+SpaceDS+`"><wsse:SecurityTokenReference xmlns:wsse="`+SpaceWSSE+`" xmlns:wsse11="`+SpaceWSSE11+
+		`" wsse11:TokenType="`+typeEncryptedKey+`"><wsse:Reference URI="#`...)
+	b = append(b, e.KeyID...)
+	b = append(b, `"/></wsse:SecurityTokenReference></ds:KeyInfo><xenc:CipherData><xenc:CipherReference URI="`...)
+	b = xmldoc.AppendAttr(b, "cid:"+escapeCID(p.CID))
+	return append(b, `"><xenc:Transforms><ds:Transform xmlns:ds="`+SpaceDS+`" Algorithm="`+transformCiphertext+
+		`"/></xenc:Transforms></xenc:CipherReference></xenc:CipherData></xenc:EncryptedData>`...)
+}
