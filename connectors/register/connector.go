@@ -1,0 +1,310 @@
+package register
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"oncegate/connectors/xmldoc"
+	"oncegate/mapping"
+	"oncegate/schemas/canon"
+)
+
+// Config is what a connector needs of the house.
+type Config struct {
+	Payloads canon.Payloads   // Required
+	Now      func() time.Time // Required
+	Log      *slog.Logger     // Required
+}
+
+// Validate reports all faults at once.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Payloads == nil {
+		errs = append(errs, errors.New("payloads are required"))
+	}
+	if c.Now == nil {
+		errs = append(errs, errors.New("a clock is required"))
+	}
+	if c.Log == nil {
+		errs = append(errs, errors.New("a logger is required"))
+	}
+	return errors.Join(errs...)
+}
+
+// A Connector asks one register. It is safe for concurrent use.
+type Connector struct {
+	def      *Definition
+	endpoint Endpoint
+	with     Config
+	client   *http.Client
+	slots    chan struct{}
+}
+
+// New makes the connector of one register at one endpoint.
+func New(def *Definition, endpoint Endpoint, with Config) (*Connector, error) {
+	if err := errors.Join(endpoint.Validate(), with.Validate()); err != nil {
+		return nil, fmt.Errorf("register %s: %w", def.Name, err)
+	}
+	endpoint = endpoint.withDefaults()
+	return &Connector{
+		def: def, endpoint: endpoint, with: with,
+		client: endpoint.client(),
+		slots:  make(chan struct{}, endpoint.MaxInFlight),
+	}, nil
+}
+
+// Close ends idle connections.
+func (c *Connector) Close() { c.client.CloseIdleConnections() }
+
+// stepRecord is the step under which the id of the answer is derived.
+const stepRecord = "register.record"
+
+// Handle asks the register and returns one register.record.v1. It is a
+// canon.Handler: the same query gives a message with the same id, and the same
+// bytes where the register answers the same.
+func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Message, error) {
+	q, ok := m.Body.(*canon.RegisterQuery)
+	if !ok || q.Register != c.def.Name {
+		return nil, canon.NewFault(canon.CodeMessageInvalid, nil, "not a query for register %s", c.def.Name)
+	}
+	rec := &canon.RegisterRecord{Register: c.def.Name, Mapping: c.def.Version, Query: m.ID}
+	private, ok := q.Private.Get()
+	if !ok { // the person's data was forgotten meanwhile: nothing can be asked
+		rec.Outcome, rec.Code = canon.RecordFailed, canon.CodePayloadForgotten
+		return c.done(m, rec), nil
+	}
+	in, err := queryValue(m.ID, q, private.Subject)
+	if err != nil {
+		return nil, canon.NewFault(canon.CodeInternal, err, "reading the query")
+	}
+	res := c.ask(ctx, in)
+	switch res.outcome {
+	case outcomeFound:
+		if err := c.keep(ctx, m, rec, res); err != nil {
+			return nil, err
+		}
+		rec.Outcome = canon.RecordFound
+	case outcomeUnavailable:
+		if err := ctx.Err(); err != nil {
+			return nil, err // we are being stopped: the register is not to blame
+		}
+		c.with.Log.WarnContext(ctx, "register unavailable", "register", c.def.Name, "conversation", m.Conversation, "message", m.ID, "cause", res.err, "detail", res.detail)
+		return nil, canon.NewFault(res.code, res.err, "%s", res.detail)
+	default:
+		row := outcomeTable()[res.outcome]
+		rec.Outcome, rec.Code, rec.Detail = row.record, row.code, res.detail
+		if res.code != "" {
+			rec.Code = res.code
+		}
+	}
+	return c.done(m, rec), nil
+}
+
+func (c *Connector) done(m canon.Message, rec *canon.RegisterRecord) []canon.Message {
+	return []canon.Message{canon.Follow(m, stepRecord, c.with.Now(), rec)}
+}
+
+// result is an outcome with what belongs to it.
+type result struct {
+	outcome  outcome
+	code     canon.Code // where the outcome's own code is too coarse
+	detail   string     // place and rule; never a person
+	err      error
+	record   []byte // found: canonical JSON
+	evidence []byte // found: the evidence document
+	issuedOn string
+	report   mapping.Report
+}
+
+// ask makes one call and reads the answer.
+func (c *Connector) ask(ctx context.Context, in any) result {
+	req, res := c.def.makeRequest(in)
+	if req == nil {
+		return res
+	}
+	reply, err := c.call(ctx, req)
+	if err != nil {
+		return failedCall(err)
+	}
+	res = c.def.read(reply)
+	for _, u := range res.report.Unmapped {
+		c.with.Log.WarnContext(ctx, "code not in list", "register", c.def.Name, "list", u.List, "line", u.Line, "count", u.Count)
+	}
+	return res
+}
+
+func failedCall(err error) result {
+	var ce *callError
+	if !errors.As(err, &ce) {
+		return result{outcome: outcomeUnavailable, code: canon.CodeRegisterDown, detail: "the call was stopped", err: err}
+	}
+	res := result{outcome: ce.outcome, detail: ce.detail, err: ce.err}
+	if ce.outcome == outcomeUnavailable {
+		res.code = canon.CodeRegisterDown
+	}
+	return res
+}
+
+// makeRequest runs the query rules. The request is nil when they fail.
+func (d *Definition) makeRequest(in any) (*request, result) {
+	var query *mapping.Element
+	if d.query != nil {
+		var err error
+		if query, _, err = d.query.Build(in); err != nil {
+			return nil, result{outcome: outcomeInvalid, code: canon.CodeMappingFailed, detail: firstFault(err), err: err}
+		}
+	}
+	req, err := d.transport.request(in, query)
+	if err != nil {
+		return nil, result{outcome: outcomeInvalid, code: canon.CodeMappingFailed, detail: firstFault(err), err: err}
+	}
+	return req, result{}
+}
+
+// read turns a reply into an outcome: form, protocol, what the definition names,
+// number of hits, rules, evidence.
+func (d *Definition) read(reply *raw) result {
+	invalid := func(detail string, err error) result {
+		return result{outcome: outcomeInvalid, detail: detail, err: err}
+	}
+	doc, err := xmldoc.ParseBytes(reply.body, xmldoc.Limits{})
+	if err != nil {
+		if byStatus := statusError(reply.status); byStatus != nil {
+			return failedCall(byStatus)
+		}
+		return invalid("the reply is not well-formed: "+err.Error(), err)
+	}
+	a := d.transport.answer(doc)
+	if a.root.IsZero() {
+		return result{outcome: a.outcome, detail: a.detail}
+	}
+	reading, err := d.reply.record.Read(Node(a.root))
+	if err != nil {
+		return invalid(err.Error(), err)
+	}
+	defer reading.Close()
+	for _, o := range d.reply.outcomes {
+		ok, err := reading.True(o.when)
+		if err != nil {
+			return invalid(firstFault(err), err)
+		}
+		if ok {
+			return result{outcome: o.means, detail: "the register says so"}
+		}
+	}
+	if a.outcome != outcomeUnset {
+		return result{outcome: a.outcome, detail: a.detail}
+	}
+	if byStatus := statusError(reply.status); byStatus != nil {
+		return failedCall(byStatus)
+	}
+	hits, err := reading.Count(d.reply.hits)
+	switch {
+	case err != nil:
+		return invalid(firstFault(err), err)
+	case hits == 0:
+		// An empty answer that the definition does not call "not found" might be
+		// a misread one; only outcomes may say that nothing is there.
+		return invalid("the reply holds neither a record nor an outcome that the definition names", nil)
+	case hits > 1:
+		return result{outcome: outcomeAmbiguous, detail: fmt.Sprintf("%d records match", hits)}
+	}
+	return d.render(reading)
+}
+
+// render makes record and evidence of the one hit.
+func (d *Definition) render(reading *mapping.Reading) result {
+	fail := func(err error) result {
+		return result{outcome: outcomeInvalid, detail: firstFault(err), err: err}
+	}
+	value, report, err := reading.Run(d.reply.hits)
+	if err != nil {
+		res := fail(err)
+		res.report = report
+		return res
+	}
+	res := result{outcome: outcomeFound, report: report}
+	if res.issuedOn, err = reading.Text(d.reply.issuedOn); err != nil {
+		return fail(err)
+	}
+	if res.issuedOn != "" {
+		if _, err := time.Parse(time.DateOnly, res.issuedOn); err != nil {
+			return fail(errors.New("issued_on is not a date of the form YYYY-MM-DD"))
+		}
+	}
+	if res.record, err = json.Marshal(value); err != nil {
+		return fail(errors.New("the record cannot be written as JSON"))
+	}
+	e, evidenceReport, err := d.evidence.Build(value)
+	res.report.Unmapped = append(res.report.Unmapped, evidenceReport.Unmapped...)
+	if err != nil {
+		failed := fail(err)
+		failed.code = canon.CodeMappingFailed
+		return failed
+	}
+	if res.evidence, err = document(e); err != nil {
+		return fail(err)
+	}
+	return res
+}
+
+// firstFault is the place and rule of the first of several faults. Faults of a
+// mapping name rules, not data.
+func firstFault(err error) string {
+	var e *mapping.Error
+	if errors.As(err, &e) {
+		return e.Error()
+	}
+	return err.Error()
+}
+
+// keep stores record and evidence and refers to them.
+func (c *Connector) keep(ctx context.Context, m canon.Message, rec *canon.RegisterRecord, res result) error {
+	var err error
+	if rec.Record, err = c.with.Payloads.Put(ctx, m.Conversation, "application/json", bytes.NewReader(res.record)); err != nil {
+		return fmt.Errorf("storing the record: %w", err)
+	}
+	evidence, err := c.with.Payloads.Put(ctx, m.Conversation, "application/xml", bytes.NewReader(res.evidence))
+	if err != nil {
+		return fmt.Errorf("storing the evidence: %w", err)
+	}
+	issued := res.issuedOn
+	if issued == "" {
+		issued = m.At.UTC().Format(time.DateOnly) // the query's own time: the same on every repetition
+	}
+	dist := c.def.EvidenceType.Distributions[0]
+	rec.Documents = []canon.Document{{
+		ID:             canon.DeriveUUID("document", string(m.ID)),
+		Role:           canon.RoleMain,
+		Classification: c.def.EvidenceType.Classification,
+		Titles:         c.def.EvidenceType.Titles,
+		Issuer:         c.def.Issuer,
+		IssuedOn:       issued,
+		Languages:      dist.Languages,
+		ConformsTo:     dist.ConformsTo,
+		Payload:        evidence,
+	}}
+	return nil
+}
+
+// queryValue is what query rules see: the open part of the query, the id of the
+// message, and the subject.
+func queryValue(id canon.MessageID, q *canon.RegisterQuery, subject canon.Subject) (any, error) {
+	open := *q
+	open.Private = canon.Sealed[canon.QueryPrivate]{}
+	text, err := json.Marshal(struct {
+		canon.RegisterQuery
+		Message canon.MessageID `json:"message"`
+		Subject canon.Subject   `json:"subject"`
+	}{open, id, subject})
+	if err != nil {
+		return nil, err
+	}
+	return mapping.DecodeJSON(text)
+}

@@ -1,0 +1,121 @@
+package register
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// An Endpoint is what a deployment says about one register: where it is, how to
+// prove who we are, how much to bear.
+type Endpoint struct {
+	URL         string           // Required; https, or http to a loopback address
+	ClientCert  *tls.Certificate // Default none
+	RootCAs     *x509.CertPool   // Default the system's
+	Auth        Auth             // Default none
+	Timeout     time.Duration    // Default 20s; one call, from dialling to the last byte
+	MaxReply    int64            // Default 4 MiB
+	MaxInFlight int              // Default 4; calls at one time
+}
+
+// Auth is one way to prove who we are beside a client certificate.
+type Auth struct {
+	User     string // with Password: HTTP Basic
+	Password Secret
+	Header   string // with Value: one header, such as an API key
+	Value    Secret
+}
+
+// A Secret does not print.
+type Secret string
+
+// Format prints no content, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[redacted]") }
+
+// LogValue prints no content.
+func (s Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// MarshalText writes no content, so that no configuration dump holds it.
+func (s Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+
+const (
+	defaultTimeout     = 20 * time.Second
+	defaultMaxReply    = 4 << 20
+	defaultMaxInFlight = 4
+)
+
+// Validate reports all faults at once.
+func (e Endpoint) Validate() error {
+	var errs []error
+	u, err := url.Parse(e.URL)
+	switch {
+	case e.URL == "":
+		errs = append(errs, errors.New("url is required"))
+	case err != nil:
+		errs = append(errs, errors.New("url cannot be read"))
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		errs = append(errs, errors.New("url must hold no user, query or fragment"))
+	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		errs = append(errs, errors.New("url must begin with https://"))
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		errs = append(errs, errors.New("url: http is for loopback addresses only, want https"))
+	}
+	if (e.Auth.User == "") != (e.Auth.Password == "") {
+		errs = append(errs, errors.New("auth: user and password go together"))
+	}
+	if (e.Auth.Header == "") != (e.Auth.Value == "") {
+		errs = append(errs, errors.New("auth: header and value go together"))
+	}
+	if e.Timeout < 0 || e.MaxReply < 0 || e.MaxInFlight < 0 {
+		errs = append(errs, errors.New("timeout and limits must not be negative"))
+	}
+	return errors.Join(errs...)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (e Endpoint) withDefaults() Endpoint {
+	if e.Timeout == 0 {
+		e.Timeout = defaultTimeout
+	}
+	if e.MaxReply == 0 {
+		e.MaxReply = defaultMaxReply
+	}
+	if e.MaxInFlight == 0 {
+		e.MaxInFlight = defaultMaxInFlight
+	}
+	return e
+}
+
+// client makes the HTTP client of one register. It follows no redirect (a query
+// holds a person), asks no proxy of the environment and accepts no compression
+// (a small reply must not become a large one).
+func (e Endpoint) client() *http.Client {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: e.RootCAs}
+	if e.ClientCert != nil {
+		conf.Certificates = []tls.Certificate{*e.ClientCert}
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig:        conf,
+			DisableCompression:     true,
+			MaxIdleConnsPerHost:    e.MaxInFlight,
+			MaxConnsPerHost:        e.MaxInFlight,
+			IdleConnTimeout:        time.Minute,
+			TLSHandshakeTimeout:    min(e.Timeout, 10*time.Second),
+			ResponseHeaderTimeout:  e.Timeout,
+			MaxResponseHeaderBytes: 64 << 10,
+			ForceAttemptHTTP2:      true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

@@ -1,0 +1,330 @@
+package register
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"oncegate/connectors/xmldoc"
+	"oncegate/mapping"
+)
+
+// The samples of a register stand in its folder under testdata. One case is a
+// set of files with one first name:
+//
+//	found.query.json    the query as its rules see it
+//	found.query.xml     what must go on the wire for it (as tree: white space
+//	                    between elements and prefixes do not count)
+//	found.query.target  method and address, where the address depends on the query
+//	found.reply.xml     what the register answers, as on the wire
+//	found.reply.status  its HTTP status; 200 when there is no such file
+//	found.record.json   the record the rules must make
+//	found.evidence.xml  the evidence the rules must make of the record
+//	notfound.fault      instead of record and evidence: not-found, ambiguous,
+//	                    unavailable or invalid
+const samplesFolder = "testdata"
+
+// A Sample is the outcome of one check of one case. Err is nil when it holds.
+type Sample struct {
+	Register string
+	Case     string
+	Check    string // query, reply, evidence
+	Err      error
+}
+
+// Samples runs all cases of a definition's folder. A register without a found
+// case is a fault: nothing would prove its rules.
+func (d *Definition) Samples() []Sample {
+	names, err := fs.Glob(d.folder, samplesFolder+"/*")
+	if err != nil {
+		return []Sample{{d.Name, "", "folder", err}}
+	}
+	cases := map[string]map[string]bool{}
+	for _, file := range names {
+		base := strings.TrimPrefix(file, samplesFolder+"/")
+		first, kind, ok := strings.Cut(base, ".")
+		if !ok {
+			continue
+		}
+		if cases[first] == nil {
+			cases[first] = map[string]bool{}
+		}
+		cases[first][kind] = true
+	}
+	var out []Sample
+	found := false
+	for _, name := range slices.Sorted(maps.Keys(cases)) {
+		c := sampleCase{d: d, name: name, has: cases[name]}
+		found = found || c.has["record.json"]
+		out = append(out, c.run()...)
+	}
+	if !found {
+		out = append(out, Sample{d.Name, "", "folder", errors.New("testdata holds no case with a reply.xml and a record.json")})
+	}
+	return out
+}
+
+type sampleCase struct {
+	d    *Definition
+	name string
+	has  map[string]bool
+}
+
+func (c *sampleCase) file(kind string) ([]byte, error) {
+	text, err := fs.ReadFile(c.d.folder, samplesFolder+"/"+c.name+"."+kind)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s.%s: %w", c.name, kind, err)
+	}
+	return text, nil
+}
+
+func (c *sampleCase) run() []Sample {
+	known := []string{"query.json", "query.xml", "query.target", "reply.xml", "reply.status", "record.json", "evidence.xml", "fault"}
+	var out []Sample
+	add := func(check string, err error) { out = append(out, Sample{c.d.Name, c.name, check, err}) }
+	for kind := range c.has {
+		if !slices.Contains(known, kind) {
+			add("folder", fmt.Errorf("%s.%s: want one of %s", c.name, kind, strings.Join(known, ", ")))
+		}
+	}
+	if c.has["query.json"] {
+		add("query", c.query())
+	}
+	if !c.has["reply.xml"] {
+		return out
+	}
+	reply, err := c.reply()
+	if err != nil {
+		add("reply", err)
+		return out
+	}
+	res := c.d.read(reply)
+	switch {
+	case c.has["fault"]:
+		add("reply", c.fault(res))
+	case res.outcome != outcomeFound:
+		add("reply", outcomeError(res))
+	default:
+		if c.has["record.json"] {
+			add("reply", c.record(res))
+		}
+		if c.has["evidence.xml"] {
+			add("evidence", c.evidence(res))
+		}
+	}
+	return out
+}
+
+// outcomeError keeps the faults of the rules, so that they can be rendered.
+func outcomeError(res result) error {
+	var list mapping.Errors
+	var one *mapping.Error
+	switch {
+	case errors.As(res.err, &list):
+		return list
+	case errors.As(res.err, &one):
+		return one
+	}
+	return fmt.Errorf("the outcome is %s, want found: %s", res.outcome, res.detail)
+}
+
+func (c *sampleCase) query() error {
+	text, err := c.file("query.json")
+	if err != nil {
+		return err
+	}
+	in, err := mapping.DecodeJSON(text)
+	if err != nil {
+		return fmt.Errorf("reading query.json: %w", err)
+	}
+	req, res := c.d.makeRequest(in)
+	if req == nil {
+		return outcomeError(res)
+	}
+	if c.has["query.target"] {
+		want, err := c.file("query.target")
+		if err != nil {
+			return err
+		}
+		if have := req.method + " " + req.target; have != strings.TrimSpace(string(want)) {
+			return fmt.Errorf("the address differs from query.target\n%s", mapping.FirstDifference([]byte(have), want))
+		}
+	}
+	if c.has["query.xml"] {
+		want, err := c.file("query.xml")
+		if err != nil {
+			return err
+		}
+		return sameXML("query.xml", req.body, want)
+	}
+	return nil
+}
+
+func (c *sampleCase) reply() (*raw, error) {
+	text, err := c.file("reply.xml")
+	if err != nil {
+		return nil, err
+	}
+	reply := &raw{status: http.StatusOK, body: text}
+	if c.has["reply.status"] {
+		status, err := c.file("reply.status")
+		if err != nil {
+			return nil, err
+		}
+		if reply.status, err = strconv.Atoi(strings.TrimSpace(string(status))); err != nil {
+			return nil, errors.New("reply.status: want an HTTP status")
+		}
+	}
+	return reply, nil
+}
+
+func (c *sampleCase) fault(res result) error {
+	text, err := c.file("fault")
+	if err != nil {
+		return err
+	}
+	if want := strings.TrimSpace(string(text)); res.outcome.String() != want {
+		return fmt.Errorf("the outcome is %s (%s), want %s", res.outcome, res.detail, want)
+	}
+	return nil
+}
+
+func (c *sampleCase) record(res result) error {
+	text, err := c.file("record.json")
+	if err != nil {
+		return err
+	}
+	have, want := indentJSON(res.record), indentJSON(text)
+	if have == want && have != "" {
+		return nil
+	}
+	return fmt.Errorf("the record differs from record.json\n%s", mapping.FirstDifference([]byte(have), []byte(want)))
+}
+
+func (c *sampleCase) evidence(res result) error {
+	want, err := c.file("evidence.xml")
+	if err != nil {
+		return err
+	}
+	return sameXML("evidence.xml", res.evidence, want)
+}
+
+// sameXML compares two documents as trees.
+func sameXML(what string, have, want []byte) error {
+	h, err := outline(have)
+	if err != nil {
+		return fmt.Errorf("reading what was made for %s: %w", what, err)
+	}
+	w, err := outline(want)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", what, err)
+	}
+	if h == w {
+		return nil
+	}
+	return fmt.Errorf("the document differs from %s\n%s", what, mapping.FirstDifference([]byte(h), []byte(w)))
+}
+
+// outline writes a document one node a line: expanded names, attributes in
+// order of name, texts without white space at their ends.
+func outline(text []byte) (string, error) {
+	doc, err := xmldoc.ParseBytes(text, xmldoc.Limits{})
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	var walk func(e xmldoc.Element, path string)
+	walk = func(e xmldoc.Element, path string) {
+		path += "/" + e.Name().String()
+		b.WriteString(path + "\n")
+		var attrs []string
+		for a := range e.Attrs() {
+			attrs = append(attrs, path+"/@"+a.Name.String()+" = "+a.Value)
+		}
+		slices.Sort(attrs)
+		for _, a := range attrs {
+			b.WriteString(a + "\n")
+		}
+		for k := e.Node().FirstChild(); !k.IsZero(); k = k.NextSibling() {
+			switch k.Kind() {
+			case xmldoc.KindText:
+				if t := strings.TrimSpace(k.Value()); t != "" {
+					b.WriteString(path + " = " + t + "\n")
+				}
+			case xmldoc.KindElement:
+				child, _ := k.Element()
+				walk(child, path)
+			}
+		}
+	}
+	walk(doc.Root(), "")
+	return b.String(), nil
+}
+
+// Check runs the samples of the named registers, or of all when none is named,
+// and writes one line for each with what is wrong below it. It says how many
+// failed. The error is for registers that cannot be read; its faults are written
+// too, each with its place and a caret.
+func Check(w io.Writer, fsys fs.FS, names ...string) (failed int, err error) {
+	defs, err := Load(fsys)
+	if err != nil {
+		writeError(w, err)
+		return 0, err
+	}
+	if len(names) == 0 {
+		names = slices.Sorted(maps.Keys(defs))
+	}
+	for _, name := range names {
+		d, ok := defs[name]
+		if !ok {
+			return failed, fmt.Errorf("there is no register %q; known: %s", name, strings.Join(slices.Sorted(maps.Keys(defs)), ", "))
+		}
+		for _, s := range d.Samples() {
+			word := "ok  "
+			if s.Err != nil {
+				word = "FAIL"
+				failed++
+			}
+			if _, err := fmt.Fprintf(w, "%s %s %s %s\n", word, s.Register, s.Case, s.Check); err != nil {
+				return failed, fmt.Errorf("writing the report: %w", err)
+			}
+			if s.Err != nil {
+				writeError(w, s.Err)
+			}
+		}
+	}
+	return failed, nil
+}
+
+func writeError(w io.Writer, err error) {
+	var list mapping.Errors
+	var one *mapping.Error
+	switch {
+	case errors.As(err, &list):
+		fmt.Fprint(w, list.Render())
+	case errors.As(err, &one):
+		fmt.Fprint(w, one.Render())
+	default:
+		fmt.Fprintln(w, err)
+	}
+}
+
+// indentJSON makes two equal JSON texts equal texts; empty when it is no JSON.
+func indentJSON(text []byte) string {
+	v, err := mapping.DecodeJSON(text)
+	if err != nil {
+		return ""
+	}
+	out, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return ""
+	}
+	return string(out)
+}

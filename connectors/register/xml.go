@@ -1,0 +1,101 @@
+package register
+
+import (
+	"fmt"
+
+	"oncegate/connectors/xmldoc"
+	"oncegate/mapping"
+)
+
+// node shows an xmldoc.Element to mapping. One node serves all siblings of a
+// level in turn, so that walking a document allocates per level, not per element.
+type node struct {
+	e     xmldoc.Element
+	child *node
+}
+
+var _ mapping.Node = (*node)(nil)
+
+// Node shows a document to mapping.
+func Node(e xmldoc.Element) mapping.Node { return &node{e: e} }
+
+func (n *node) Name() (space, local string) {
+	name := n.e.Name()
+	return name.Space, name.Local
+}
+
+func (n *node) Attributes(yield func(space, local, value string) bool) {
+	for a := n.e.Node().FirstAttr(); !a.IsZero(); a = a.NextAttr() {
+		if name := a.Name(); !yield(name.Space, name.Local, a.Value()) {
+			return
+		}
+	}
+}
+
+func (n *node) Content(yield func(child mapping.Node, text string) bool) {
+	for k := n.e.Node().FirstChild(); !k.IsZero(); k = k.NextSibling() {
+		switch k.Kind() {
+		case xmldoc.KindElement:
+			if n.child == nil {
+				n.child = &node{}
+			}
+			n.child.e, _ = k.Element()
+			if !yield(n.child, "") {
+				return
+			}
+		case xmldoc.KindText:
+			if !yield(nil, k.Value()) {
+				return
+			}
+		}
+	}
+}
+
+// document writes what a mapping built, with an XML declaration.
+func document(e *mapping.Element) ([]byte, error) {
+	b := xmldoc.NewBuilder(name(e.Name), declarations(e)...)
+	fill(b.Root(), e)
+	text, err := b.Document()
+	if err != nil {
+		return nil, fmt.Errorf("writing xml: %w", err)
+	}
+	return text, nil
+}
+
+func name(n mapping.Name) xmldoc.Name { return xmldoc.Name{Space: n.Space, Local: n.Local} }
+
+func fill(t *xmldoc.Tag, e *mapping.Element) {
+	for _, a := range e.Attrs {
+		t.Attr(name(a.Name), a.Value)
+	}
+	t.Text(e.Text)
+	for _, c := range e.Children {
+		fill(t.Add(name(c.Name)), c)
+	}
+}
+
+// declarations lists the namespaces of a tree in the order of first use, to be
+// declared once on its root with the prefixes that the rules write.
+func declarations(e *mapping.Element) []xmldoc.NS {
+	var out []xmldoc.NS
+	seen := map[xmldoc.NS]bool{}
+	note := func(n mapping.Name) {
+		ns := xmldoc.NS{Prefix: n.Prefix, URI: n.Space}
+		if n.Space != "" && !seen[ns] {
+			seen[ns] = true
+			out = append(out, ns)
+		}
+	}
+	var walk func(e *mapping.Element)
+	walk = func(e *mapping.Element) {
+		note(e.Name)
+		for _, a := range e.Attrs {
+			note(a.Name)
+		}
+		for _, c := range e.Children {
+			walk(c)
+		}
+	}
+	walk(e)
+	return out
+}

@@ -1,0 +1,102 @@
+package mapping
+
+import (
+	"oncegate/mapping/yamldoc"
+)
+
+// A Lookup is one expression over a value, outside any rule: part of an address,
+// a header. It is safe for concurrent use.
+type Lookup struct {
+	e     *Expr
+	scope *Scope
+}
+
+// Lookup compiles an expression over a value; nil when it is missing or faulty.
+func (s *Scope) Lookup(v yamldoc.Value) *Lookup {
+	e := s.expr(v, TypeText, ValueToXML)
+	if e == nil {
+		return nil
+	}
+	return &Lookup{e, s}
+}
+
+// LookupPart compiles an expression that stands at an offset within a text.
+func (s *Scope) LookupPart(v yamldoc.Value, offset int, text string) *Lookup {
+	g := &grammar{names: s.names, prefixes: s.prefixes}
+	e, fault := g.parseExpr(text)
+	if fault != nil {
+		v.FaultAt(offset+fault.at, "%s", fault.msg)
+		return nil
+	}
+	return &Lookup{&Expr{e, v}, s}
+}
+
+// Text evaluates the expression on a value.
+func (l *Lookup) Text(in any) (string, error) {
+	m := newMachine(l.scope)
+	if err := m.load.loadValue(in, false); err != nil {
+		return "", err
+	}
+	m.allow()
+	v, err := l.e.e.eval(m, 0)
+	if err != nil {
+		return "", l.e.place(err)
+	}
+	text, err := m.textOf(v, l.e.e.offset())
+	return trimSpace(text), l.e.place(err)
+}
+
+// Mentions says whether the expression may read a top field for which is true.
+// A path that could begin anywhere counts as reading all.
+func (l *Lookup) Mentions(is func(field string) bool) bool {
+	names := map[int32]string{}
+	for local, entries := range l.scope.names.locals {
+		for _, e := range entries {
+			if e.space == "" {
+				names[e.id] = local
+			}
+		}
+	}
+	return mentions(l.e.e, true, func(p *path) bool {
+		if len(p.steps) == 0 {
+			return true
+		}
+		first := p.steps[0]
+		return first.deep || first.axis != axisChild || first.test != testName || is(names[first.name])
+	})
+}
+
+// mentions walks the paths of an expression that begin at the top. Paths within
+// a predicate begin below what was named already, unless they are absolute or
+// climb; those are judged like the others.
+func mentions(e expr, top bool, bad func(p *path) bool) bool {
+	switch e := e.(type) {
+	case *path:
+		if (top || e.absolute || climbs(e)) && bad(e) {
+			return true
+		}
+		for i := range e.steps {
+			if i > 0 && e.steps[i].axis == axisParent {
+				return true // may leave the field it began with
+			}
+			for _, p := range e.steps[i].preds {
+				if mentions(p, false, bad) {
+					return true
+				}
+			}
+		}
+	case *call:
+		for _, a := range e.args {
+			if mentions(a, top, bad) {
+				return true
+			}
+		}
+	case *logic:
+		return mentions(e.left, top, bad) || mentions(e.right, top, bad)
+	case *comparison:
+		return mentions(e.left, top, bad) || mentions(e.right, top, bad)
+	}
+	return false
+}
+
+func climbs(p *path) bool { return len(p.steps) > 0 && p.steps[0].axis == axisParent }
