@@ -285,7 +285,7 @@ func (t *turn) record(b *canon.RegisterRecord) {
 			return
 		}
 		t.auditDocuments("record.received", "found", "", "", b.Documents)
-		c.Documents = b.Documents
+		c.Documents, c.Record = b.Documents, b.Record
 		if !c.PreviewPossible {
 			t.decide(Delivered, "", "", "")
 			return
