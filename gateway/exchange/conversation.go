@@ -130,7 +130,8 @@ type Store interface {
 	// Whole reports whether MarkWhole was called since the store was last empty:
 	// what it does not know then never was.
 	Whole(ctx context.Context) (bool, error)
-	// MarkWhole records that everything the log holds was restored.
+	// MarkWhole records that everything the log holds was restored. It does
+	// nothing where the store was emptied after Whole was asked last.
 	MarkWhole(ctx context.Context) error
 }
 

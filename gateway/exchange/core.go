@@ -137,15 +137,15 @@ func (k *Core) apply(ctx context.Context, m canon.Message, fresh bool) (out []ca
 	return out, end, nil
 }
 
-// recall puts a conversation back that the store may have lost.
+// recall puts a conversation back that the store may have lost. What a whole
+// store does not know never was: a partner who sends answers to exchanges that
+// do not exist costs no look into the log.
 func (k *Core) recall(ctx context.Context, m canon.Message) error {
-	if Opens(m) {
-		whole, err := k.cfg.Store.Whole(ctx)
-		if err != nil || whole {
-			return err // what a whole store does not know is new
-		}
+	whole, err := k.cfg.Store.Whole(ctx)
+	if err != nil || whole {
+		return err
 	}
-	_, err := k.Rebuild(ctx, m.Conversation)
+	_, err = k.Rebuild(ctx, m.Conversation)
 	if errors.Is(err, ErrUnknown) {
 		return nil
 	}
