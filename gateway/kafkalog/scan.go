@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -93,46 +94,12 @@ func (c *Cluster) scanPartition(ctx context.Context, r Range, p int, f func(Reco
 // fetchRange walks the committed batches that hold offsets of [from, end).
 func (c *Cluster) fetchRange(ctx context.Context, topic string, partition int, from, end int64, f func(*batchView) error) error {
 	var wait backoff
-	wire := c.wireName(topic)
 	for from < end {
-		ctx2, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
-		a, err := send[*fetchAnswer](ctx2, c, &fetchRequest{
-			client: c.cfg.ClientID, maxWaitMs: 500, minBytes: 1, maxBytes: 8 << 20, partMaxBytes: 4 << 20,
-			parts: []fetchPart{{wire, int32(partition), from}},
-		})
-		cancel()
-		if err == nil && a.code == 0 && len(a.parts) != 1 {
-			err = fmt.Errorf("answer for %d partitions, want 1", len(a.parts))
-		}
-		if err == nil && a.code != 0 {
-			err = kafka.Error(a.code)
-		}
-		if err == nil && a.parts[0].code != 0 {
-			err = kafka.Error(a.parts[0].code)
-		}
-		if errors.Is(err, kafka.OffsetOutOfRange) {
-			// Retention took the head of the range meanwhile.
-			first, _, err := c.bounds(ctx, topic, partition)
-			if err != nil {
-				return err
-			}
-			if first <= from {
-				return unavailable(kafka.OffsetOutOfRange, "reading a range of the log")
-			}
-			from = first
-			continue
-		}
+		p, at, err := c.fetchPart(ctx, topic, partition, from, 500*time.Millisecond)
 		if err != nil {
-			if !brokenConnection(err) && !errors.Is(err, ErrUnknownTopic) || wait.n >= 8 || !wait.sleep(ctx, writeRetry, c.cfg.Jitter) {
-				return unavailable(err, "reading a range of the log")
-			}
-			if err := c.refresh(ctx); err != nil && ctx.Err() != nil {
-				return unavailable(err, "reading a range of the log")
-			}
-			continue
+			return err
 		}
-		p := &a.parts[0]
-		next, err := p.committed(from, func(b *batchView) error {
+		next, err := p.committed(at, func(b *batchView) error {
 			if b.base >= end {
 				return errPastEnd
 			}
@@ -148,20 +115,64 @@ func (c *Cluster) fetchRange(ctx context.Context, topic string, partition int, f
 			from, wait = next, backoff{}
 			continue
 		}
-		// Nothing came although the end is further: an open transaction holds the
-		// rest back (then we are done, a reader must not wait for it), or
-		// compaction took the tail.
+		// Nothing came although the end is further: compaction took the tail.
 		if from >= p.stable || len(p.records) == 0 {
 			return nil
 		}
 		if wait.n >= 8 || !wait.sleep(ctx, writeRetry, c.cfg.Jitter) {
-			return unavailable(ctx.Err(), "reading a range of the log")
+			return unavailable(io.ErrUnexpectedEOF, "reading a range of the log")
 		}
 	}
 	return nil
 }
 
-var errPastEnd = errors.New("past the end of the range")
+// fetchPart fetches from one partition, waiting up to maxWait for something to
+// come, and trying again where the broker is away for a moment. at is where what
+// came begins: above from where retention has taken the head.
+func (c *Cluster) fetchPart(ctx context.Context, topic string, partition int, from int64, maxWait time.Duration) (p *fetchedPart, at int64, err error) {
+	wire := c.wireName(topic)
+	var wait backoff
+	for {
+		attempt, cancel := context.WithTimeout(ctx, maxWait+c.cfg.RequestTimeout)
+		a, err := send[*fetchAnswer](attempt, c, &fetchRequest{
+			client: c.cfg.ClientID, maxWaitMs: int32(maxWait.Milliseconds()), minBytes: 1, maxBytes: fetchBytes, partMaxBytes: 4 << 20,
+			parts: []fetchPart{{wire, int32(partition), from}},
+		})
+		cancel()
+		switch {
+		case err != nil:
+		case a.code != 0:
+			err = kafka.Error(a.code)
+		case len(a.parts) != 1:
+			err = fmt.Errorf("answer for %d partitions, want 1", len(a.parts))
+		case a.parts[0].code != 0:
+			err = kafka.Error(a.parts[0].code)
+		default:
+			return &a.parts[0], from, nil
+		}
+		if errors.Is(err, kafka.OffsetOutOfRange) {
+			first, end, err := c.bounds(ctx, topic, partition)
+			switch {
+			case err != nil:
+				return nil, 0, err
+			case from > end:
+				return nil, 0, unavailable(errBeyond, "reading the log")
+			case from < first:
+				from = first
+				continue
+			}
+		}
+		if !brokenConnection(err) && !errors.Is(err, ErrUnknownTopic) && !errors.Is(err, kafka.OffsetOutOfRange) || wait.n >= 8 || !wait.sleep(ctx, writeRetry, c.cfg.Jitter) {
+			return nil, 0, unavailable(err, "reading the log")
+		}
+		_ = c.refresh(ctx) // failing, the next attempt says so
+	}
+}
+
+var (
+	errPastEnd = errors.New("past the end of the range")
+	errBeyond  = errors.New("offset is beyond the end of the log")
+)
 
 // bounds returns the first offset of a partition and the one after its last
 // committed record.
