@@ -328,3 +328,14 @@ func indentJSON(text []byte) string {
 	}
 	return string(out)
 }
+
+// Try reads one reply as it came over the wire and returns the canonical record
+// and the evidence document made of it. The error names the outcome, or holds
+// the faults of the rules, when there is no record.
+func (d *Definition) Try(status int, reply []byte) (record, evidence []byte, err error) {
+	res := d.read(&raw{status: status, body: reply})
+	if res.outcome != outcomeFound {
+		return nil, nil, outcomeError(res)
+	}
+	return res.record, res.evidence, nil
+}
