@@ -84,6 +84,10 @@ func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Messag
 		return nil, canon.NewFault(canon.CodeInternal, err, "reading the query")
 	}
 	res := c.ask(ctx, in)
+	row := outcomeTable()[res.outcome]
+	if res.code == "" {
+		res.code = row.code
+	}
 	switch res.outcome {
 	case outcomeFound:
 		if err := c.keep(ctx, m, rec, res); err != nil {
@@ -97,11 +101,7 @@ func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Messag
 		c.with.Log.WarnContext(ctx, "register unavailable", "register", c.def.Name, "conversation", m.Conversation, "message", m.ID, "cause", res.err, "detail", res.detail)
 		return nil, canon.NewFault(res.code, res.err, "%s", res.detail)
 	default:
-		row := outcomeTable()[res.outcome]
-		rec.Outcome, rec.Code, rec.Detail = row.record, row.code, res.detail
-		if res.code != "" {
-			rec.Code = res.code
-		}
+		rec.Outcome, rec.Code, rec.Detail = row.record, res.code, res.detail
 	}
 	return c.done(m, rec), nil
 }
