@@ -21,9 +21,10 @@ type Blobs interface {
 	// replace or keep the first; a locator that was once returned keeps opening
 	// one of the two, whole.
 	Put(ctx context.Context, id canon.ConversationID, blob string, r io.Reader) (where string, err error)
-	// Open returns ErrNoBlob where the blob is not, or no longer, there, or
-	// belongs to another conversation. The bytes may be cut or damaged: the
-	// caller checks the seal.
+	// Open returns a reader that lives until ctx ends or it is closed. It returns
+	// ErrNoBlob where the blob is not, or no longer, there, or belongs to another
+	// conversation; a store that can tell only while reading returns it from Read.
+	// The bytes may be cut or damaged: the caller checks the seal.
 	Open(ctx context.Context, id canon.ConversationID, where string) (io.ReadCloser, error)
 }
 

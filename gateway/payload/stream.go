@@ -150,7 +150,6 @@ func readChunk(r io.Reader, buf []byte) (int, error) {
 // A streamReader opens a sealed stream. A byte that it returns was under a seal
 // that matched; that the stream is whole is known only when it returns io.EOF.
 type streamReader struct {
-	ctx     context.Context // of the one Open call that this reader belongs to
 	src     *bufio.Reader
 	aead    cipher.AEAD
 	nonce   streamNonce
@@ -163,9 +162,8 @@ type streamReader struct {
 	err     error
 }
 
-func newStreamReader(ctx context.Context, src io.Reader, h *streamHeader, aead cipher.AEAD) *streamReader {
+func newStreamReader(src io.Reader, h *streamHeader, aead cipher.AEAD) *streamReader {
 	return &streamReader{
-		ctx:    ctx,
 		src:    bufio.NewReaderSize(src, 4096),
 		aead:   aead,
 		sealed: make([]byte, h.chunk()+tagSize),
@@ -191,9 +189,6 @@ func (s *streamReader) Read(p []byte) (int, error) {
 func (s *streamReader) fill() error {
 	if s.last {
 		return io.EOF
-	}
-	if err := s.ctx.Err(); err != nil {
-		return err
 	}
 	n, err := io.ReadFull(s.src, s.sealed)
 	switch {

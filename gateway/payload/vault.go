@@ -174,13 +174,13 @@ func (v *Vault) Open(ctx context.Context, id canon.ConversationID, ref canon.Pay
 	// One byte more than it may be long, so that what is added is seen.
 	body := io.LimitReader(stored, h.sealedSize(ref.Size)-int64(len(h.bytes()))+1)
 	if ref.Size <= int64(v.cfg.MemoryBound) {
-		return openSmall(newStreamReader(ctx, body, h, aead), ref)
+		return openSmall(newStreamReader(body, h, aead), ref)
 	}
 	held := &spool{dir: v.cfg.TempDir, bound: v.cfg.MemoryBound}
-	check := newStreamReader(ctx, io.TeeReader(body, held), h, aead)
+	check := newStreamReader(io.TeeReader(body, held), h, aead)
 	defer check.wipe()
 	digest := sha256.New()
-	n, err := io.Copy(digest, check)
+	n, err := copyAll(ctx, digest, check)
 	if err == nil {
 		err = matches(ref, n, digest.Sum(nil))
 	}
@@ -191,7 +191,7 @@ func (v *Vault) Open(ctx context.Context, id canon.ConversationID, ref canon.Pay
 	if err != nil {
 		return nil, errors.Join(err, held.Close())
 	}
-	return &opened{Reader: newStreamReader(ctx, again, h, aead), held: held}, nil
+	return &opened{Reader: newStreamReader(again, h, aead), held: held}, nil
 }
 
 // Forget ends all payloads and private parts of the conversation, and deletes
@@ -238,6 +238,26 @@ func openSmall(s *streamReader, ref canon.PayloadRef) (io.ReadCloser, error) {
 		return nil, openFault(err)
 	}
 	return &inMemory{Reader: bytes.NewReader(buf), buf: buf}, nil
+}
+
+// copyAll is io.Copy that ends with ctx.
+func copyAll(ctx context.Context, dst io.Writer, src io.Reader) (n int64, err error) {
+	buf := make([]byte, 32<<10)
+	defer clear(buf)
+	for {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		k, err := src.Read(buf)
+		dst.Write(buf[:k]) // a hash never fails
+		n += int64(k)
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
 }
 
 func matches(ref canon.PayloadRef, size int64, sum []byte) error {
