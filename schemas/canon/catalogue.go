@@ -17,6 +17,7 @@ const (
 	CodePeerMismatch       Code = "OG-EXC-0006"
 	CodeDeadlinePassed     Code = "OG-EXC-0007"
 	CodePersonMismatch     Code = "OG-EXC-0008"
+	CodeMemoryUnavailable  Code = "OG-MEM-0001"
 	CodeEvidenceNotFound   Code = "OG-REG-0001"
 	CodeEvidenceAmbiguous  Code = "OG-REG-0002"
 	CodeRegisterDown       Code = "OG-REG-0003"
@@ -58,6 +59,7 @@ var catalogue = map[Code]catalogueEntry{
 	CodePeerMismatch:       {Denied, "The exchange belongs to another pair of access points; treat it as an incident."},
 	CodeDeadlinePassed:     {Expired, "Start the exchange again with the person present."},
 	CodePersonMismatch:     {Denied, "The person at the preview is not the person of the request."},
+	CodeMemoryUnavailable:  {Unavailable, "Check the Redis server; work goes on by itself once it answers."},
 	CodeEvidenceNotFound:   {NotFound, "The register holds no such evidence for this person."},
 	CodeEvidenceAmbiguous:  {NotFound, "Several records match; the person must ask the register."},
 	CodeRegisterDown:       {Unavailable, "Check the register; the query is repeated."},
