@@ -118,7 +118,10 @@ func readError(e xmldoc.Element, s *scan) SignalError {
 	return out
 }
 
-// Failed reports whether the signal says that the message was refused.
-func (s *Signal) Failed() bool {
-	return slices.ContainsFunc(s.Errors, func(e SignalError) bool { return e.Severity == SeverityFailure })
+// Answers reports whether the signal is about the message, and about no other.
+func (s *Signal) Answers(messageID string) bool {
+	if s.RefToMessageID != messageID {
+		return false
+	}
+	return !slices.ContainsFunc(s.Errors, func(e SignalError) bool { return e.RefTo != "" && e.RefTo != messageID })
 }

@@ -83,6 +83,27 @@ func (s *Spool) Bytes() ([]byte, error) {
 	return s.mapped, nil
 }
 
+// Room returns n bytes to be filled, instead of writing. The disk blocks behind a
+// mapped file are taken at once, so that a full disk is an error here and not a
+// signal later.
+func (s *Spool) Room(n int) ([]byte, error) {
+	if s.size != 0 || s.file != nil {
+		return nil, errors.New("making room in a spool that is in use")
+	}
+	s.size = int64(n)
+	if s.size <= s.memory {
+		s.buf = make([]byte, n)
+		return s.buf, nil
+	}
+	if err := s.spill(); err != nil {
+		return nil, err
+	}
+	if err := syscall.Fallocate(int(s.file.Fd()), 0, 0, s.size); err != nil {
+		return nil, fmt.Errorf("making room on disk: %w", err)
+	}
+	return s.Bytes()
+}
+
 // Close gives the bytes up. It may be called more than once.
 func (s *Spool) Close() error {
 	var err error

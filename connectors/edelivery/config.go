@@ -1,0 +1,111 @@
+package edelivery
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/edelivery/swa"
+	"oncegate/connectors/edelivery/wssec"
+	"oncegate/schemas/canon"
+)
+
+// Config is what an access point needs.
+type Config struct {
+	PModes     *pmode.Table   // Required.
+	Codec      Codec          // Required.
+	Payloads   canon.Payloads // Required. May be nil where the codec needs none.
+	Publish    canon.Publish  // Required by the Receiver.
+	Remembered Remembered     // Required. Shared by all processes of one access point.
+
+	Now    func() time.Time // Default time.Now.
+	Rand   io.Reader        // Default crypto/rand. For ids and boundaries only.
+	Logger *slog.Logger     // Default none.
+	HTTP   *http.Client     // Default Client(nil). Used by the Sender; redirects are never followed.
+
+	Limits     swa.Limits    // Default as swa says. Bounds a message before its agreement is known.
+	Concurrent int           // Default 128. Messages that the Receiver works on at once.
+	Deadline   time.Duration // Default 30s. For the work on one inbound message; also how long a claim holds.
+	Retention  time.Duration // Default 336h. How long a MessageId is remembered; older messages are refused.
+	Skew       time.Duration // Default 10m. How far in the future a Timestamp may lie.
+	SOAPFaults bool          // Default false. Errors come as HTTP 500 with a SOAP fault instead of 200.
+
+	Observe func(Observation) // Default none. Called once for each message, for metrics.
+}
+
+// An Observation is how the work on one message ended.
+type Observation struct {
+	Inbound  bool
+	Outcome  string // accepted, duplicate, conflict, refused, busy; acknowledged, failed
+	Code     string // ebMS error code, if any
+	Attempts int    // outbound
+	Duration time.Duration
+}
+
+func (c Config) withDefaults() (Config, error) {
+	var es []error
+	need := func(ok bool, name string) {
+		if !ok {
+			es = append(es, fmt.Errorf("%s is required", name))
+		}
+	}
+	need(c.PModes != nil, "PModes")
+	need(c.Codec != nil, "Codec")
+	need(c.Remembered != nil, "Remembered")
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Limits = c.Limits.WithDefaults()
+	if c.Concurrent == 0 {
+		c.Concurrent = 128
+	}
+	if c.Deadline == 0 {
+		c.Deadline = 30 * time.Second
+	}
+	if c.Retention == 0 {
+		c.Retention = 14 * 24 * time.Hour
+	}
+	if c.Skew == 0 {
+		c.Skew = 10 * time.Minute
+	}
+	if c.Observe == nil {
+		c.Observe = func(Observation) {}
+	}
+	return c, errors.Join(es...)
+}
+
+// node is what Receiver and Sender have in common.
+type node struct {
+	Config
+	gzip *wssec.Gzip
+}
+
+// random returns n random bytes in hex.
+func (n *node) random(size int) (string, error) {
+	b := make([]byte, size)
+	if _, err := io.ReadFull(n.Rand, b); err != nil {
+		return "", fmt.Errorf("reading random bytes: %w", err)
+	}
+	return hex.EncodeToString(b), nil
+}
+
+// newMessageID returns a fresh MessageId for a signal.
+func (n *node) newMessageID() (string, error) {
+	r, err := n.random(16)
+	if err != nil {
+		return "", err
+	}
+	return canon.DeriveUUID("signal", r) + "@" + n.PModes.Own().Domain, nil
+}

@@ -1,0 +1,215 @@
+package edelivery
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/edelivery/wssec"
+	"oncegate/schemas/canon"
+)
+
+// once takes the message, or answers for the one that was taken before.
+func (in *inbound) once(ctx context.Context) answer {
+	r := in.r
+	key, identity := in.key(), in.identity()
+	for look := firstLook; ; look = min(2*look, lastLook) {
+		state, stored, err := r.Remembered.Claim(ctx, key, identity, r.Deadline)
+		if err != nil {
+			return in.refuse(ctx, fmt.Errorf("asking what was received: %w", err))
+		}
+		switch state {
+		case StateClaimed:
+			return in.deliver(ctx, key, identity)
+		case StateDone:
+			return in.again(ctx, stored)
+		case StateConflict:
+			a := in.refuse(ctx, ebms.Errorf(ebms.ValueInconsistent, "MessageId was used for other content"))
+			a.outcome = "conflict"
+			return a
+		case StateBusy:
+			// The first transmission is in progress: answer when it has ended (c.1).
+			if !wait(ctx, look) {
+				return answer{status: http.StatusServiceUnavailable, outcome: "busy", code: ebms.DeliveryFailure, retry: true,
+					body: r.plainError(in.header.MessageID, ebms.Errorf(ebms.DeliveryFailure, "message is in progress"))}
+			}
+		default:
+			return in.refuse(ctx, fmt.Errorf("asking what was received: unknown state %q", state))
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// again answers a message that was received before: with the same receipt, or
+// with a new one for the references of this transmission.
+func (in *inbound) again(ctx context.Context, stored []byte) answer {
+	set, receipt, ok := unpack(stored)
+	if !ok || set != referenceSet(in.opened.References) {
+		var err error
+		if receipt, err = in.r.receipt(in.partner, in.header.MessageID, in.opened.References); err != nil {
+			return in.refuse(ctx, err)
+		}
+	}
+	return answer{status: http.StatusOK, body: receipt, outcome: "duplicate"}
+}
+
+// deliver publishes what the message means and signs the receipt.
+func (in *inbound) deliver(ctx context.Context, key, identity string) answer {
+	r := in.r
+	// What must happen although the peer has left.
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Deadline)
+	defer cancel()
+	receipt, err := in.publish(ctx)
+	if err != nil {
+		if err := r.Remembered.Release(after, key, identity); err != nil {
+			r.Logger.ErrorContext(ctx, "claim not released; the peer waits for its end", slog.String("as4", in.header.MessageID), slog.Any("error", err))
+		}
+		return in.refuse(ctx, err)
+	}
+	stored, err := r.Remembered.Complete(after, key, identity, pack(referenceSet(in.opened.References), receipt), r.Retention)
+	if err != nil {
+		// The message is on the log, so the receipt is true; a resend publishes the same ids.
+		r.Logger.ErrorContext(ctx, "receipt not remembered", slog.String("as4", in.header.MessageID), slog.Any("error", err))
+		return answer{status: http.StatusOK, body: receipt, outcome: "accepted"}
+	}
+	a := in.again(ctx, stored) // the first answer wins
+	if a.outcome == "duplicate" {
+		a.outcome = "accepted"
+	}
+	return a
+}
+
+func (in *inbound) publish(ctx context.Context) ([]byte, error) {
+	r := in.r
+	parts, err := in.clear()
+	if err != nil {
+		return nil, err
+	}
+	if !in.header.IsTest() { // a test is processed, not delivered (ebMS3 5.2.2.8)
+		ms, err := r.Codec.Decode(ctx, Incoming{Header: *in.header, Parts: parts, Now: r.Now()}, r.Payloads)
+		if err != nil {
+			return nil, decodeError(err)
+		}
+		if err := r.Publish(ctx, append(ms, in.audit(ms))...); err != nil {
+			return nil, fmt.Errorf("publishing message: %w", err)
+		}
+	}
+	// Only now: a receipt means "on the log" (decision 3).
+	return r.receipt(in.partner, in.header.MessageID, in.opened.References)
+}
+
+// decodeError keeps failures that will pass as they are and names the others.
+func decodeError(err error) error {
+	if e, ok := errors.AsType[*ebms.Error](err); ok {
+		return e
+	}
+	switch canon.AsFault(err).Kind {
+	case canon.Unavailable, canon.Internal:
+		return fmt.Errorf("decoding message: %w", err)
+	}
+	return ebms.Because(ebms.Other, err, "message cannot be processed")
+}
+
+// clear checks and decompresses the parts. Small ones are kept, large ones are
+// counted now and decompressed again when they are read: clear bytes never wait
+// on a disk.
+func (in *inbound) clear() ([]Part, error) {
+	left := in.partner.Limits.Message
+	out := make([]Part, 0, len(in.header.Parts))
+	for i, info := range in.header.Parts {
+		content := in.opened.Parts[i].Content
+		p := Part{ID: info.ID, Size: int64(len(content))}
+		p.MediaType, _ = info.Property(ebms.PropertyMimeType)
+		compressed := false
+		for _, prop := range info.Properties {
+			if prop.Name == ebms.PropertyCompressionType {
+				compressed = true // not passed on (AS4 1.0, 3.1)
+				continue
+			}
+			p.Properties = append(p.Properties, prop)
+		}
+		bounds := wssec.Bounds{Bytes: min(in.partner.Limits.Part, left), Ratio: in.partner.Limits.Ratio}
+		if !compressed {
+			if p.Size > bounds.Bytes {
+				return nil, ebms.Errorf(ebms.Other, "message is larger than agreed")
+			}
+			p.Open = reopen(content)
+		} else if err := in.decompress(&p, content, bounds); err != nil {
+			return nil, err
+		}
+		left -= p.Size
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func reopen(content []byte) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+}
+
+// kept is how many clear bytes of one part are held.
+const kept = 256 << 10
+
+func (in *inbound) decompress(p *Part, content []byte, b wssec.Bounds) error {
+	open := func() (io.ReadCloser, error) { return in.r.gzip.Decompress(content, b) }
+	z, err := open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = z.Close() }() // gives the decompressor back, cannot fail
+	var head bytes.Buffer
+	n, err := io.Copy(&head, io.LimitReader(z, kept))
+	if err != nil {
+		return err
+	}
+	more, err := io.Copy(io.Discard, z)
+	if err != nil {
+		return err
+	}
+	if p.Size = n + more; more == 0 {
+		p.Open = reopen(head.Bytes())
+	} else {
+		p.Open = open
+	}
+	return nil
+}
+
+// audit is the event of a message that was taken. It follows from the first
+// canonical message, whose conversation it joins.
+func (in *inbound) audit(ms []canon.Message) canon.Message {
+	event := &canon.AuditEvent{
+		Step: stepReceived, Room: room, Outcome: "accepted",
+		Peer: in.header.From.ID, AS4: in.header.MessageID,
+		Digests: map[string]string{},
+	}
+	for i, p := range in.opened.Parts {
+		event.Digests[fmt.Sprintf("part %d", i+1)] = hexDigest(p.Digest)
+	}
+	cause := canon.Message{
+		ID:           canon.MessageID(canon.DeriveUUID("as4 message", in.header.From.ID.Scheme, in.header.From.ID.ID, in.header.MessageID)),
+		Conversation: conversationOf(in.header.From.ID, in.header.MessageID),
+	}
+	if len(ms) > 0 {
+		cause = ms[0]
+		if env := canon.EnvelopeOf(ms[0].Body); env != nil {
+			event.Exchange = env.Exchange
+		}
+	}
+	return canon.Follow(cause, stepReceived, in.r.Now(), event)
+}

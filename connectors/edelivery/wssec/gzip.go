@@ -1,0 +1,106 @@
+package wssec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+
+	"oncegate/connectors/edelivery/ebms"
+)
+
+// A Gzip compresses and decompresses parts with writers and readers that it
+// keeps. The zero value is ready; it is safe for concurrent use. The same input
+// gives the same output: no name, no time.
+type Gzip struct {
+	writers sync.Pool
+	readers sync.Pool
+}
+
+// Compress writes src to dst, compressed.
+func (g *Gzip) Compress(dst io.Writer, src io.Reader) error {
+	w, _ := g.writers.Get().(*gzip.Writer)
+	if w == nil {
+		var err error
+		if w, err = gzip.NewWriterLevel(dst, gzip.DefaultCompression); err != nil {
+			return fmt.Errorf("compressing part: %w", err)
+		}
+	} else {
+		w.Reset(dst)
+	}
+	defer g.writers.Put(w)
+	if _, err := io.Copy(w, src); err != nil {
+		return fmt.Errorf("compressing part: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("compressing part: %w", err)
+	}
+	return nil
+}
+
+// Bounds limit what comes out of one compressed part.
+type Bounds struct {
+	Bytes int64 // clear bytes
+	Ratio int64 // clear bytes for one compressed byte, once free is passed
+}
+
+const free = 1 << 20
+
+var errBomb = errors.New("clear bytes pass the limit")
+
+// Decompress returns the clear bytes of one gzip'ed part as a stream. Broken
+// data, and more bytes than the bounds allow, end it with EBMS:0303. Nothing is
+// held but the window of the decompressor.
+func (g *Gzip) Decompress(compressed []byte, b Bounds) (io.ReadCloser, error) {
+	src := bytes.NewReader(compressed)
+	r, _ := g.readers.Get().(*gzip.Reader)
+	var err error
+	if r == nil {
+		r, err = gzip.NewReader(src)
+	} else {
+		err = r.Reset(src)
+	}
+	if err != nil {
+		return nil, ebms.Because(ebms.DecompressionFailure, err, "a part is not gzip")
+	}
+	limit := b.Bytes
+	if byRatio := max(int64(free), b.Ratio*int64(len(compressed))); b.Ratio > 0 && byRatio < limit {
+		limit = byRatio
+	}
+	return &clearReader{g: g, r: r, left: limit}, nil
+}
+
+type clearReader struct {
+	g    *Gzip
+	r    *gzip.Reader
+	left int64
+	err  error
+}
+
+func (c *clearReader) Read(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.r.Read(p)
+	if c.left -= int64(n); c.left < 0 {
+		c.err = ebms.Because(ebms.DecompressionFailure, errBomb, "a part is too large when decompressed")
+		return 0, c.err
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = ebms.Because(ebms.DecompressionFailure, err, "a part is not gzip")
+	}
+	c.err = err
+	return n, err
+}
+
+// Close gives the decompressor back.
+func (c *clearReader) Close() error {
+	if c.r != nil {
+		c.g.readers.Put(c.r)
+		c.r, c.err = nil, errors.New("reading a closed part")
+	}
+	return nil
+}
