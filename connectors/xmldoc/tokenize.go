@@ -36,12 +36,12 @@ func parse(raw string, lim Limits) (*Document, error) {
 	if !utf8.ValidString(p.src) {
 		return nil, p.fail(firstInvalidUTF8(p.src), ReasonEncoding, "not UTF-8")
 	}
-	// Half of the "<" are end tags, about as many texts stand between tags. The floor
-	// on bytes a node keeps a short hostile document from reserving much.
+	// Half of the "<" are end tags, and a text stands before nearly each: three nodes
+	// for two "<". The floor on bytes a node keeps a hostile document from reserving much.
 	tags := strings.Count(p.src, "<")
 	p.d = &Document{
 		src:   p.src,
-		nodes: make([]node, 1, 1+min(tags, len(p.src)/8+8, lim.MaxNodes)),
+		nodes: make([]node, 1, 1+min(tags+tags/2, len(p.src)/8+8, lim.MaxNodes)),
 		attrs: make([]attribute, 0, min(strings.Count(p.src, "=\""), len(p.src)/16+4, lim.MaxNodes)),
 		uris:  append(make([]string, 0, 16), "", SpaceXML, SpaceXMLNS),
 	}
@@ -127,7 +127,6 @@ func (p *parser) add(n node) (int32, error) {
 	}
 	at := int32(len(p.d.nodes))
 	n.parent, n.prev, n.end = p.cur, p.last, at+1
-	n.depth = uint16(p.depth)
 	p.d.nodes = append(p.d.nodes, n)
 	p.last = at
 	return at, nil

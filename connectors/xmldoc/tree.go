@@ -63,7 +63,6 @@ type node struct {
 	flags  uint8
 	prefix uint16 // bytes of the prefix with its colon, elements only
 	name   uint16 // bytes of the qualified name, elements and PIs
-	depth  uint16
 	parent int32
 	prev   int32 // previous sibling, 0 for none
 	end    int32
