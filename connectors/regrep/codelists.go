@@ -102,7 +102,7 @@ func repositoryItem(s, folder string) bool {
 		return false
 	}
 	item, ok := strings.CutPrefix(path, folder+"/")
-	return ok && item != "" && !strings.ContainsAny(item, " \t\r\n")
+	return ok && item != "" && len(s) <= maxURL && !strings.ContainsAny(item, " \t\r\n")
 }
 
 // requirementURI implements R-EDM-REQ-C008.

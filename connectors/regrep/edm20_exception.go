@@ -1,6 +1,7 @@
 package regrep
 
 import (
+	"strings"
 	"time"
 
 	"oncegate/connectors/xmldoc"
@@ -24,6 +25,9 @@ var (
 	errorSlotRules     = slotRules{closed: "S017", one: "S028", filled: "S029"}
 	exceptionSlotRules = slotRules{closed: "S027", one: "S028", filled: "S029"}
 )
+
+// maxDetail bounds the free text of a peer; what matters is the rule at its start.
+const maxDetail = 1000
 
 // A raised exception is what one rs:Exception says.
 type raised struct {
@@ -98,7 +102,9 @@ func (d *edm20) readRaised(r *reader, e xmldoc.Element) (x raised) {
 	}
 	// The wording (C027) is not compared: it changed between releases, and the code says it all.
 	r.attr(e, plainName("message"), "C016")
-	x.detail = r.attr(e, plainName("detail"), "")
+	if x.detail = r.attr(e, plainName("detail"), ""); len(x.detail) > maxDetail {
+		x.detail = strings.ToValidUTF8(x.detail[:maxDetail], "")
+	}
 	switch r.attr(e, plainName("severity"), "C014") {
 	case severityError, "":
 	case severityPreview, severityPreviewDraft:

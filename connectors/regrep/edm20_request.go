@@ -72,6 +72,9 @@ func (d *edm20) readRequest(root xmldoc.Element) (*canon.EvidenceRequest, error)
 		private.ReturnLocation = r.location(r.value(back), "C120", "ReturnLocation")
 	}
 	for e := range r.collection(s["Requirements"], "Requirement", "S037") {
+		if len(q.Requirements) == many {
+			r.fail(e, "limit", "there are too many requirements")
+		}
 		q.Requirements = append(q.Requirements, r.requirement(e))
 	}
 	d.readParties(r, q, s)
@@ -94,6 +97,9 @@ func (r *reader) constant(e xmldoc.Element, name, want, rule string) {
 func (d *edm20) readParties(r *reader, q *canon.EvidenceRequest, s slots) {
 	requesters := 0
 	for e := range r.collection(s["EvidenceRequester"], "Agent", "S039") {
+		if len(q.Intermediaries)+requesters == maxAgents {
+			r.fail(e, "limit", "EvidenceRequester has too many agents")
+		}
 		a, class := r.agent(e, &requesterInRequest)
 		if class == "ER" {
 			q.Requester = a
@@ -219,6 +225,9 @@ func (d *edm20) readEvidenceType(r *reader, e xmldoc.Element) canon.EvidenceType
 	r.texts(f.all("Description"), "C031", "C030")
 	for _, dist := range f.all("DistributedAs") {
 		t.Distributions = append(t.Distributions, d.readDistributedAs(r, dist)...)
+		if len(t.Distributions) > maxForms {
+			r.fail(dist, "limit", "there are too many distributions")
+		}
 	}
 	return t
 }

@@ -61,6 +61,9 @@ func (d *edm20) readResponse(root xmldoc.Element) (*response, error) {
 		if len(body.Documents) > 0 {
 			r.fail(root, "TDD 4.9", "status is Unavailable and there is evidence")
 		}
+		if available.IsZero() {
+			r.fail(root, "S045", "status is Unavailable without ResponseAvailableDateTime")
+		}
 	case status != statusSuccess:
 		r.fail(root, "S006", "status is neither Success nor Unavailable")
 	case !available.IsZero():
@@ -97,7 +100,7 @@ func registryParts(more ...part) []part {
 }
 
 func (d *edm20) readPackages(r *reader, list xmldoc.Element, out *response) {
-	f := r.parts(list, "", part{name: rimName("RegistryObject"), max: many})
+	f := r.parts(list, "", part{name: rimName("RegistryObject"), max: maxObjects})
 	seen := map[string]bool{}
 	for _, e := range f.all("RegistryObject") {
 		if !r.isType(e, "RegistryPackageType") {
@@ -128,7 +131,7 @@ func (r *reader) registryID(e xmldoc.Element, seen map[string]bool) string {
 // readPackage reads the documents of one package and ties each supplement to the
 // document that it completes.
 func (d *edm20) readPackage(r *reader, list xmldoc.Element, out *response, seen map[string]bool) {
-	f := r.parts(list, "", part{name: rimName("RegistryObject"), max: many})
+	f := r.parts(list, "", part{name: rimName("RegistryObject"), max: maxObjects})
 	first := len(out.body.Documents)
 	byID := map[string]int{}
 	mains := 0
@@ -245,6 +248,7 @@ func (d *edm20) readDocument(r *reader, e xmldoc.Element, out *response) string 
 	ref := f.one("RepositoryItemRef")
 	it.content = r.contentID(ref)
 	title := r.attr(ref, xmldoc.Name{Space: spaceXLink, Local: "title"}, "S035")
+	r.atMost(ref, title, maxText)
 	if role != canon.RoleMain {
 		doc.Titles = []canon.Text{{Lang: "EN", Text: title}} // the default of LanguageCode; a link has no language
 	}
@@ -262,6 +266,9 @@ func (d *edm20) readDocument(r *reader, e xmldoc.Element, out *response) string 
 			r.fail(evidence, "TDD 4.5.2", "the evidences are not about one person")
 		}
 		out.body.Private = canon.Clear(canon.ResponsePrivate{Subject: about})
+	}
+	if len(out.body.Documents) == maxDocuments {
+		r.fail(e, "limit", "there are too many documents")
 	}
 	out.body.Documents = append(out.body.Documents, doc)
 	out.items = append(out.items, it)

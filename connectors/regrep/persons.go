@@ -66,8 +66,7 @@ func (r *reader) person(e xmldoc.Element, rules *personRules, procedures func(st
 	p.BirthDate = r.date(f.one("DateOfBirth"), rules.birth)
 	birthName := r.text(f.one("BirthName"), 0)
 	r.nonLatin(f.one("BirthName"))
-	p.PlaceOfBirth = r.text(f.one("PlaceOfBirth"), 2)
-	r.nonLatin(f.one("PlaceOfBirth"))
+	p.PlaceOfBirth = r.birthplace(f.one("PlaceOfBirth"))
 	if a := f.one("CurrentAddress"); !a.IsZero() {
 		r.address(a, rules.address, "")
 	}
@@ -114,8 +113,15 @@ func (r *reader) name(e xmldoc.Element) string {
 	if !e.IsZero() && s == "" {
 		r.fail(e, "XSD", e.Name().Local+" is empty")
 	}
+	r.atMost(e, s, maxName)
 	r.nonLatin(e)
 	return s
+}
+
+// birthplace reads PlaceOfBirth, which must not be empty either.
+func (r *reader) birthplace(e xmldoc.Element) string {
+	r.text(e, 2)
+	return r.name(e)
 }
 
 func (r *reader) nonLatin(e xmldoc.Element) {
@@ -182,7 +188,7 @@ func (r *reader) legalPerson(e xmldoc.Element, rules *legalRules, procedures fun
 		}
 	}
 	p.Identifier, eidas2 = r.legalIdentifier(f.one("LegalPersonIdentifier"), rules.present, rules.format, rules.schemeSet, rules.scheme)
-	p.Name = r.name(f.one("LegalName"))
+	p.Name = r.legalName(f.one("LegalName"))
 	if a := f.one("RegisteredAddress"); !a.IsZero() {
 		r.address(a, rules.address, "")
 	}
@@ -190,6 +196,16 @@ func (r *reader) legalPerson(e xmldoc.Element, rules *legalRules, procedures fun
 	r.text(f.one("LegalEmailAddress"), 2)
 	r.sectorAttributes(f.all("SectorSpecificAttribute"), rules.power, procedures)
 	return p, eidas2
+}
+
+func (r *reader) legalName(e xmldoc.Element) string {
+	s := r.text(e, 0)
+	if !e.IsZero() && s == "" {
+		r.fail(e, "XSD", "LegalName is empty")
+	}
+	r.atMost(e, s, maxLegalName)
+	r.nonLatin(e)
+	return s
 }
 
 func (r *reader) legalIdentifier(e xmldoc.Element, present, format, schemeSet, scheme string) (id string, eidas2 bool) {
@@ -228,7 +244,7 @@ func (r *reader) about(e xmldoc.Element) canon.Subject {
 			FamilyName:   r.name(f.one("FamilyName")),
 			GivenName:    r.name(f.one("GivenName")),
 			BirthDate:    r.date(f.one("DateOfBirth"), "C032"),
-			PlaceOfBirth: r.text(f.one("PlaceOfBirth"), 0),
+			PlaceOfBirth: r.birthplace(f.one("PlaceOfBirth")),
 		}
 		if id := f.one("Identifier"); !id.IsZero() {
 			if s := r.attr(id, plainName("schemeID"), "C030"); r.bad == nil && s != "eidas" && s != "eidas2" {
@@ -242,7 +258,7 @@ func (r *reader) about(e xmldoc.Element) canon.Subject {
 			part{name: sdgName("LegalPersonIdentifier"), min: 1, max: 1, rule: "C033"},
 			part{name: sdgName("LegalName"), min: 1, max: 1},
 		)
-		p := &canon.LegalPerson{Name: r.name(f.one("LegalName"))}
+		p := &canon.LegalPerson{Name: r.legalName(f.one("LegalName"))}
 		p.Identifier, _ = r.legalIdentifier(f.one("LegalPersonIdentifier"), "C033", "C034", "C036", "C037")
 		return canon.Subject{Legal: p}
 	}

@@ -37,8 +37,19 @@ func (r *reader) failAs(e xmldoc.Element, edm, rule, text string) {
 	}
 }
 
-// many is the count of a part without an upper bound.
-const many = 1 << 30
+// Bounds on what a document may repeat and say. No rule sets them; they are those
+// of the canonical schemas, so that what is read here can be published.
+const (
+	many         = 64 // of a part without an upper bound
+	maxObjects   = 256
+	maxDocuments = 100
+	maxForms     = 32 // distributions
+	maxAgents    = 9
+	maxText      = 4000
+	maxName      = 256
+	maxLegalName = 512
+	maxURL       = 1024
+)
 
 // A part is one child of an element with its multiplicity. rule is what is
 // broken when there are too few or too many; empty means the XSD.
@@ -101,6 +112,8 @@ func (r *reader) parts(e xmldoc.Element, closed string, ps ...part) fields {
 		switch n := len(f.els[i]); {
 		case n < p.min:
 			r.fail(e, or(p.rule, "XSD"), e.Name().Local+" lacks "+p.name.Local)
+		case n > p.max && p.max >= many:
+			r.fail(e, "limit", e.Name().Local+" holds too many "+p.name.Local)
 		case n > p.max:
 			r.fail(e, or(p.rule, "XSD"), e.Name().Local+" holds more than one "+p.name.Local)
 		}
@@ -128,7 +141,15 @@ func (r *reader) text(e xmldoc.Element, minimum int) string {
 	}
 	s = collapse(s)
 	r.length(e, e.Name().Local, s, minimum)
+	r.atMost(e, s, maxText)
 	return s
+}
+
+// atMost bounds the characters of a text.
+func (r *reader) atMost(e xmldoc.Element, s string, n int) {
+	if len(s) > n && utf8.RuneCountInString(s) > n {
+		r.fail(e, "limit", e.Name().Local+" is too long")
+	}
 }
 
 func (r *reader) length(e xmldoc.Element, name, s string, minimum int) {
@@ -167,7 +188,11 @@ func (r *reader) texts(els []xmldoc.Element, present, list string) []canon.Text 
 		if r.bad == nil && !languages[lang] {
 			r.fail(e, list, e.Name().Local+" has a lang that is not in LanguageCode")
 		}
-		out = append(out, canon.Text{Lang: lang, Text: r.text(e, 2)})
+		text := r.text(e, 2)
+		if text == "" {
+			r.fail(e, "XSD", e.Name().Local+" is empty")
+		}
+		out = append(out, canon.Text{Lang: lang, Text: text})
 	}
 	return out
 }
@@ -217,7 +242,8 @@ func (r *reader) location(e xmldoc.Element, rule, what string) string {
 // location: an absolute https URL with a host, without user information and
 // without a fragment (TDD 4.9; R-EDM-REQ-C005, C120, R-EDM-ERR-C019).
 func Location(s string) bool {
-	if !strings.HasPrefix(s, "https://") || len(s) > 2048 || strings.ContainsAny(s, "#\\ \t\r\n\"<>") {
+	odd := func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("#\\\"<>`{}|^", c) }
+	if !strings.HasPrefix(s, "https://") || len(s) > 2048 || strings.ContainsFunc(s, odd) {
 		return false
 	}
 	u, err := url.Parse(s)

@@ -184,7 +184,12 @@ func (r *reader) international(v xmldoc.Element, langRule string) []canon.Text {
 		if r.bad == nil && !languages[lang] {
 			r.fail(s, langRule, "LocalizedString has a lang that is not in LanguageCode")
 		}
-		out = append(out, canon.Text{Lang: lang, Text: r.attr(s, plainName("value"), "XSD")})
+		text := r.attr(s, plainName("value"), "XSD")
+		r.atMost(s, text, maxText)
+		if len(out) == many {
+			r.fail(s, "limit", "there are too many localised strings")
+		}
+		out = append(out, canon.Text{Lang: lang, Text: text})
 	}
 	return out
 }
