@@ -132,7 +132,7 @@ func (c *Connector) ask(ctx context.Context, in any) result {
 	if err != nil {
 		return failedCall(err)
 	}
-	res = c.def.read(reply)
+	res = c.def.read(reply, in)
 	for _, u := range res.report.Unmapped {
 		c.with.Log.WarnContext(ctx, "code not in list", "register", c.def.Name, "list", u.List, "line", u.Line, "count", u.Count)
 	}
@@ -168,8 +168,9 @@ func (d *Definition) makeRequest(in any) (*request, result) {
 }
 
 // read turns a reply into an outcome: form, protocol, what the definition names,
-// number of hits, rules, evidence.
-func (d *Definition) read(reply *raw) result {
+// number of hits, rules, person, evidence. Without a query (nil) the person is
+// not compared.
+func (d *Definition) read(reply *raw, in any) result {
 	invalid := func(detail string, err error) result {
 		return result{outcome: outcomeInvalid, detail: detail, err: err}
 	}
@@ -215,11 +216,11 @@ func (d *Definition) read(reply *raw) result {
 	case hits > 1:
 		return result{outcome: outcomeAmbiguous, detail: fmt.Sprintf("%d records match", hits)}
 	}
-	return d.render(reading)
+	return d.render(reading, in)
 }
 
 // render makes record and evidence of the one hit.
-func (d *Definition) render(reading *mapping.Reading) result {
+func (d *Definition) render(reading *mapping.Reading, in any) result {
 	fail := func(err error) result {
 		return result{outcome: outcomeInvalid, detail: firstFault(err), err: err}
 	}
@@ -228,6 +229,9 @@ func (d *Definition) render(reading *mapping.Reading) result {
 		res := fail(err)
 		res.report = report
 		return res
+	}
+	if err := d.samePerson(in, value); err != nil {
+		return fail(err)
 	}
 	res := result{outcome: outcomeFound, report: report}
 	if res.issuedOn, err = reading.Text(d.reply.issuedOn); err != nil {
@@ -252,6 +256,28 @@ func (d *Definition) render(reading *mapping.Reading) result {
 		return fail(err)
 	}
 	return res
+}
+
+// samePerson compares record and query where the definition says so and both
+// sides hold something.
+func (d *Definition) samePerson(in, record any) error {
+	if in == nil {
+		return nil
+	}
+	for _, s := range d.reply.same {
+		asked, err := s.asked.Text(in)
+		if err != nil {
+			return err
+		}
+		got, err := s.got.Text(record)
+		if err != nil {
+			return err
+		}
+		if asked != "" && got != "" && asked != got {
+			return fmt.Errorf("the register answered about somebody else (%s, same, line %d)", DefinitionFile, s.line)
+		}
+	}
+	return nil
 }
 
 // firstFault is the place and rule of the first of several faults. Faults of a

@@ -223,6 +223,7 @@ func TestOutcomesAreNamed(t *testing.T) {
 		{"no envelope is refused", reply(200, soapType, []byte("<a/>")), canon.RecordFailed, canon.CodeRegisterReply},
 		{"a flood is cut off", reply(200, soapType, huge), canon.RecordFailed, canon.CodeRegisterReply},
 		{"a record that lacks a required field is refused", reply(200, soapType, bytes.Replace(births("found"), []byte(` number="T-1994-000317"`), nil, 1)), canon.RecordFailed, canon.CodeRegisterReply},
+		{"an answer about somebody else is refused", reply(200, soapType, bytes.Replace(births("found"), []byte("test-00017-lm"), []byte("test-00018-xx"), 1)), canon.RecordFailed, canon.CodeRegisterReply},
 		{"an empty answer is not no hit", reply(200, soapType, bytes.Replace(births("notfound"), []byte("NONE"), []byte("OK"), 1)), canon.RecordFailed, canon.CodeRegisterReply},
 		{"a header that must be understood is refused", reply(200, soapType, bytes.Replace(births("found"), []byte(`<t:Node `), []byte(`<t:Node env:mustUnderstand="true" `), 1)), canon.RecordFailed, canon.CodeRegisterReply},
 		{"a connection cut in the answer means down", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -237,7 +238,7 @@ func TestOutcomesAreNamed(t *testing.T) {
 		}), canon.RecordFailed, canon.CodeRegisterReply},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
-			s := connect(t, "births", tc.answer, func(e *register.Endpoint) { e.MaxReply = 4096 })
+			s := connect(t, "births", tc.answer, func(e *register.Endpoint) { e.MaxReply = 4000 })
 			ms, err := s.connector.Handle(t.Context(), query(t, "births"))
 			if tc.outcome == "" {
 				f := canon.AsFault(err)

@@ -53,6 +53,15 @@ type reply struct {
 	hits     *mapping.Expr
 	issuedOn *mapping.Expr
 	record   *mapping.Program
+	same     []sameRule
+}
+
+// sameRule says what a record must share with the query: a register that answers
+// about somebody else must not be believed.
+type sameRule struct {
+	asked *mapping.Lookup // over the query
+	got   *mapping.Lookup // over the record
+	line  int
 }
 
 // outcomeRule names an answer that is no record.
@@ -223,7 +232,7 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 		root.Fault("missing key %q", "reply")
 		return
 	}
-	f := v.Fields("outcomes", "hits", "issued_on", "rules")
+	f := v.Fields("outcomes", "hits", "issued_on", "rules", "same")
 	for _, item := range f["outcomes"].Items() {
 		o := item.Fields("when", "means")
 		if !o["when"].Exists() {
@@ -235,6 +244,16 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 			o["means"].Fault("want one of %s", strings.Join(outcomeWords(), ", "))
 		}
 		d.reply.outcomes = append(d.reply.outcomes, outcomeRule{scope.Expr(o["when"], mapping.TypeBool), means})
+	}
+	for _, item := range f["same"].Items() {
+		s := item.Fields("asked", "got")
+		for _, key := range []string{"asked", "got"} {
+			if !s[key].Exists() {
+				item.Fault("missing key %q", key)
+			}
+		}
+		line, _ := item.Place()
+		d.reply.same = append(d.reply.same, sameRule{scope.Lookup(s["asked"]), scope.Lookup(s["got"]), line})
 	}
 	if !f["hits"].Exists() {
 		v.Fault("missing key %q: the path of the records in a reply", "hits")

@@ -105,7 +105,18 @@ func (c *sampleCase) run() []Sample {
 		add("reply", err)
 		return out
 	}
-	res := c.d.read(reply)
+	var in any
+	if c.has["query.json"] {
+		text, err := c.file("query.json")
+		if err == nil {
+			in, err = mapping.DecodeJSON(text)
+		}
+		if err != nil {
+			add("query", err)
+			return out
+		}
+	}
+	res := c.d.read(reply, in)
 	switch {
 	case c.has["fault"]:
 		add("reply", c.fault(res))
@@ -333,7 +344,7 @@ func indentJSON(text []byte) string {
 // and the evidence document made of it. The error names the outcome, or holds
 // the faults of the rules, when there is no record.
 func (d *Definition) Try(status int, reply []byte) (record, evidence []byte, err error) {
-	res := d.read(&raw{status: status, body: reply})
+	res := d.read(&raw{status: status, body: reply}, nil)
 	if res.outcome != outcomeFound {
 		return nil, nil, outcomeError(res)
 	}
