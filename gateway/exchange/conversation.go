@@ -85,6 +85,7 @@ type Conversation struct {
 	Code            canon.Code               `json:"code,omitempty"`      // why it was refused, expired or failed
 	ErrorCode       string                   `json:"errorCode,omitempty"` // EDM:ERR:nnnn
 	Detail          string                   `json:"detail,omitempty"`
+	Passed          int                      `json:"passed,omitempty"` // messages that changed nothing and are remembered, so that they never will
 	OpenedAt        time.Time                `json:"openedAt"`
 	UpdatedAt       time.Time                `json:"updatedAt"`
 	Timer           string                   `json:"timer,omitempty"` // T1, T2, T3; empty when none runs

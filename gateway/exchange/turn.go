@@ -81,8 +81,9 @@ func Opens(m canon.Message) bool {
 
 // Next decides what follows from m: the state after it, and the messages. It is
 // a pure function: time is that of the message, ids are derived. c is nil where
-// there is no conversation yet; the conversation returned is c itself where m
-// changes nothing. A message that does not fit the phase never moves it. The
+// there is no conversation yet; the conversation returned is c itself where
+// there is nothing to remember. A message that does not fit the phase never
+// moves it, not even when it comes again in a phase that it would fit. The
 // diagrams stand in requester.go and provider.go.
 func (c *Conversation) Next(m canon.Message, w *World) (*Conversation, []canon.Message, error) {
 	if err := sound(m); err != nil {
@@ -136,7 +137,12 @@ type turn struct {
 
 func (t *turn) done() (*Conversation, []canon.Message, error) {
 	if !t.changed {
-		return t.old, t.out, nil
+		if t.old == nil || t.old.Phase.Final() || t.old.Passed >= maxPassed {
+			return t.old, t.out, nil
+		}
+		same := *t.old
+		same.Passed++
+		return &same, t.out, nil
 	}
 	t.c.UpdatedAt = t.m.At.UTC()
 	if t.c.Phase.Final() {
@@ -320,6 +326,7 @@ func validLocation(s string) bool {
 }
 
 const (
+	maxPassed   = 64
 	maxLocation = 2048
 	maxDetail   = 300
 )
