@@ -148,7 +148,9 @@ func (o *opening) signingKey(info xmldoc.Element) (crypto.PublicKey, error) {
 // then is the private key used.
 func (o *opening) digest(cid string, hash crypto.Hash) ([]byte, error) {
 	if o.clear == nil && o.decrypted == nil {
-		o.decrypted = o.decrypt()
+		if err := o.decrypt(); err != nil {
+			o.decrypted = undeciphered(err)
+		}
 	}
 	if o.decrypted != nil {
 		return nil, o.decrypted
@@ -284,13 +286,17 @@ func refused(err error) error {
 		return e
 	}
 	code := ebms.FailedAuthentication
-	// The innermost refusal is the cause: decryption happens while digests are checked.
-	for at := err; at != nil; at = errors.Unwrap(at) {
-		if r, ok := at.(*xmlsec.Refusal); ok {
-			if c, known := codeOf[r.Reason]; known {
-				code = c
-			}
-		}
+	if r, ok := errors.AsType[*xmlsec.Refusal](err); ok {
+		code = codeOf[r.Reason]
+	}
+	return ebms.Because(code, err, "")
+}
+
+// undeciphered is refused for what happens while parts are decrypted.
+func undeciphered(err error) error {
+	code := ebms.FailedDecryption
+	if r, ok := errors.AsType[*xmlsec.Refusal](err); ok && (r.Reason == xmlsec.ReasonAlgorithmDenied || r.Reason == xmlsec.ReasonUnknownAlgorithm) {
+		code = ebms.PolicyNoncompliance
 	}
 	return ebms.Because(code, err, "")
 }
