@@ -199,7 +199,7 @@ func (in *inbound) audit(ms []canon.Message) canon.Message {
 		Digests: map[string]string{},
 	}
 	for i, p := range in.opened.Parts {
-		event.Digests[fmt.Sprintf("part %d", i+1)] = hexDigest(p.Digest)
+		event.Digests[fmt.Sprintf("part-%d", i+1)] = hexDigest(p.Digest)
 	}
 	cause := canon.Message{
 		ID:           canon.MessageID(canon.DeriveUUID("as4 message", in.header.From.ID.Scheme, in.header.From.ID.ID, in.header.MessageID)),

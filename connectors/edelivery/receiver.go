@@ -172,7 +172,7 @@ func (in *inbound) open(parts []*swa.Part) error {
 	byID := make(map[string]*swa.Part, len(parts))
 	for i, p := range parts {
 		ids, byID[p.ID] = append(ids, p.ID), p
-		in.digests["part "+strconv.Itoa(i+1)] = "sha256:" + hex.EncodeToString(p.Digest[:])
+		in.digests["part-"+strconv.Itoa(i+1)] = "sha256:" + hex.EncodeToString(p.Digest[:])
 	}
 	if err := in.header.CheckParts(ids); err != nil {
 		return err

@@ -1,0 +1,196 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"oncegate/connectors/edelivery"
+	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/register"
+	"oncegate/connectors/registers"
+	"oncegate/connectors/regrep"
+	"oncegate/gateway/redisstore"
+	"oncegate/schemas/canon"
+)
+
+// loadPModes reads the P-Mode file; names in it are relative to it.
+func (c *Config) loadPModes() (*pmode.Table, error) {
+	path := c.path(c.EDelivery.PModes)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading P-Modes: %w", err)
+	}
+	return pmode.Load(path, data, func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(path), name)
+		}
+		return os.ReadFile(name)
+	})
+}
+
+// buildEDelivery makes the access point.
+func (n *Node) buildEDelivery(context.Context) error {
+	if !n.cfg.Has(RoleEDelivery) {
+		return nil
+	}
+	table, err := n.cfg.loadPModes()
+	if err != nil {
+		return err
+	}
+	codec, err := regrep.New(regrep.Config{Reporter: n.cfg.Authority.agent(), ContentDomain: table.Own().Domain})
+	if err != nil {
+		return err
+	}
+	once, err := redisstore.NewOnce(redisstore.OnceConfig{Client: n.redis, Prefix: n.prefix(), Room: "delivery"})
+	if err != nil {
+		return err
+	}
+	anchors, err := n.cfg.pool(n.cfg.EDelivery.CA)
+	if err != nil {
+		return err
+	}
+	messages := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "gateway_as4_message_duration_seconds", Help: "Work on one AS4 message, by direction, outcome and ebMS error.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 3, 10),
+	}, []string{"direction", "outcome", "code"})
+	if err := n.reg.Register(messages); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	conf := edelivery.Config{
+		PModes: table, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
+		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)),
+		Observe: func(o edelivery.Observation) {
+			direction := "out"
+			if o.Inbound {
+				direction = "in"
+			}
+			messages.WithLabelValues(direction, o.Outcome, o.Code).Observe(o.Duration.Seconds())
+		},
+	}
+	sender, err := edelivery.NewSender(conf)
+	if err != nil {
+		return err
+	}
+	receiver, err := edelivery.NewReceiver(conf)
+	if err != nil {
+		return err
+	}
+	n.handlers = append(n.handlers, consumer{RoleEDelivery, []canon.Kind{
+		canon.KindEvidenceRequest, canon.KindPreviewRequired, canon.KindEvidenceResponse, canon.KindEvidenceRefusal,
+	}, sender.Handle})
+	path := n.cfg.EDelivery.Path
+	if path == "" {
+		path = "/as4"
+	}
+	mux := http.NewServeMux()
+	mux.Handle(path, receiver)
+	return n.serve(RoleEDelivery, n.cfg.EDelivery.ServerConfig, mux)
+}
+
+// Definitions reads the built-in registers and those of the deployment's own
+// directory. A name that both have is an error: nothing is hidden.
+func (c *Config) Definitions() (map[string]*register.Definition, error) {
+	defs, err := register.Load(registers.FS)
+	if err != nil {
+		return nil, err
+	}
+	if c.Directory == "" {
+		return defs, nil
+	}
+	own, err := register.Load(os.DirFS(c.path(c.Directory)))
+	if err != nil {
+		return nil, fmt.Errorf("registers_dir: %w", err)
+	}
+	for name, d := range own {
+		if _, taken := defs[name]; taken {
+			return nil, fmt.Errorf("registers_dir: %q is the name of a built-in register", name)
+		}
+		defs[name] = d
+	}
+	return defs, nil
+}
+
+// buildRegisters makes one connector per configured register.
+func (n *Node) buildRegisters(context.Context) error {
+	if !n.cfg.Has(RoleRegisters) || len(n.cfg.Registers) == 0 {
+		return nil
+	}
+	defs, err := n.cfg.Definitions()
+	if err != nil {
+		return err
+	}
+	connectors := map[string]*register.Connector{}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(n.cfg.Registers)) {
+		def, ok := defs[name]
+		if !ok {
+			errs = append(errs, fmt.Errorf("registers.%s: there is no such register; known: %v", name, slices.Sorted(maps.Keys(defs))))
+			continue
+		}
+		end, err := n.endpoint(n.cfg.Registers[name])
+		if err != nil {
+			errs = append(errs, fmt.Errorf("registers.%s: %w", name, err))
+			continue
+		}
+		c, err := register.New(def, end, register.Config{Payloads: n.vault, Now: time.Now, Log: n.log})
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		connectors[name] = c
+		n.closers = append(n.closers, c.Close)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	n.handlers = append(n.handlers, consumer{RoleRegisters, []canon.Kind{canon.KindRegisterQuery},
+		func(ctx context.Context, m canon.Message) ([]canon.Message, error) {
+			q, ok := m.Body.(*canon.RegisterQuery)
+			if !ok {
+				return nil, nil
+			}
+			c, ok := connectors[q.Register]
+			if !ok {
+				// Another process may serve it; ours must not swallow the query.
+				return nil, canon.NewFault(canon.CodeRegisterDown, nil, "register %s is not configured here", q.Register)
+			}
+			return c.Handle(ctx, m)
+		}})
+	return nil
+}
+
+// endpoint turns the configuration of one register into what the engine wants.
+func (n *Node) endpoint(e Endpoint) (register.Endpoint, error) {
+	conf, err := n.cfg.clientTLS(e.CA, e.Cert, e.Key)
+	if err != nil {
+		return register.Endpoint{}, err
+	}
+	out := register.Endpoint{URL: e.URL, RootCAs: conf.RootCAs, Timeout: time.Duration(e.Timeout)}
+	if len(conf.Certificates) > 0 {
+		out.ClientCert = &conf.Certificates[0]
+	}
+	out.Auth.User, out.Auth.Header = e.User, e.Header
+	for _, s := range []struct {
+		file string
+		to   *register.Secret
+	}{{e.PasswordFile, &out.Auth.Password}, {e.HeaderFile, &out.Auth.Value}} {
+		if s.file == "" {
+			continue
+		}
+		text, err := n.cfg.secretFile(s.file)
+		if err != nil {
+			return out, err
+		}
+		*s.to = register.Secret(text)
+	}
+	return out, nil
+}

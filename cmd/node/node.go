@@ -1,0 +1,264 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"oncegate/gateway/exchange"
+	"oncegate/gateway/kafkalog"
+	"oncegate/gateway/payload"
+	"oncegate/gateway/preview"
+	"oncegate/schemas/canon"
+)
+
+// Options are what is not in the configuration file.
+type Options struct {
+	Embedded bool   // broker and memory in this process
+	Data     string // with Embedded: where the log is kept; empty keeps nothing
+	Logger   *slog.Logger
+
+	// CommitEvery overrides how often consumers commit. Default: theirs.
+	CommitEvery time.Duration
+	// Handler, Publish and HTTP, where set, wrap what the named role uses. Tests
+	// break a node with them at the seams.
+	Handler func(role string, next canon.Handler) canon.Handler
+	Publish func(role string, next canon.Publish) canon.Publish
+	HTTP    func(name string, next http.Handler) http.Handler
+}
+
+// A Node is one running deployment.
+type Node struct {
+	cfg *Config
+	opt Options
+	log *slog.Logger
+	reg *prometheus.Registry
+	eng *engines
+
+	keyring  *payload.Keyring
+	cluster  *kafkalog.Cluster
+	producer *kafkalog.Producer
+	codec    *kafkalog.Codec
+	writer   *kafkalog.Writer
+	vault    *payload.Vault
+	redis    *redis.Client
+
+	core     *exchange.Core
+	handlers []consumer
+	servers  []*server
+	work     []func(context.Context) error // runs beside the consumers
+	closers  []func()
+}
+
+// A consumer is one role's share of the log.
+type consumer struct {
+	role    string
+	kinds   []canon.Kind
+	handler canon.Handler
+}
+
+// New builds the node: it checks the configuration, connects, makes the topics
+// and opens the sockets. Run makes it work, Close ends it.
+func New(ctx context.Context, cfg *Config, opt Options) (_ *Node, err error) {
+	if err := cfg.Validate(opt.Embedded); err != nil {
+		return nil, fmt.Errorf("configuration:\n%w", err)
+	}
+	n := &Node{cfg: cfg, opt: opt, log: opt.Logger, reg: prometheus.NewRegistry()}
+	if n.log == nil {
+		n.log = slog.New(slog.DiscardHandler)
+	}
+	n.log = n.log.With("node", cfg.Name)
+	n.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer func() {
+		if err != nil {
+			n.Close()
+		}
+	}()
+	for _, build := range []func(context.Context) error{n.openLog, n.openVault, n.openMemory, n.buildCore, n.buildEDelivery, n.buildRegisters, n.buildWeb} {
+		if err := build(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// openLog connects to the log and makes its topics.
+func (n *Node) openLog(ctx context.Context) error {
+	if n.opt.Embedded {
+		eng, err := startEngines(n.opt.Data, n.log)
+		if err != nil {
+			return err
+		}
+		n.eng = eng
+		n.closers = append(n.closers, eng.close)
+	}
+	metrics, err := kafkalog.NewMetrics(n.reg)
+	if err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	conf, err := n.cfg.kafka(n.eng)
+	if err != nil {
+		return err
+	}
+	conf.Logger, conf.Metrics = n.log, metrics
+	if n.cluster, err = kafkalog.New(conf); err != nil {
+		return err
+	}
+	n.closers = append(n.closers, n.cluster.Close)
+	diffs, err := n.cluster.EnsureTopics(ctx, n.cluster.Catalogue()...)
+	if err != nil {
+		return fmt.Errorf("making topics: %w", err)
+	}
+	for _, d := range diffs {
+		n.log.Warn("topic differs from its specification", "topic", d.Topic, "setting", d.Setting, "want", d.Want, "is", d.Got)
+	}
+	if n.producer, err = kafkalog.NewProducer(n.cluster, kafkalog.ProducerConfig{}); err != nil {
+		return err
+	}
+	n.closers = append(n.closers, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := n.producer.Close(ctx); err != nil {
+			n.log.Warn("closing the producer", "error", err)
+		}
+	})
+	return nil
+}
+
+// kafka is the log's configuration, on the embedded broker where there is one.
+func (c *Config) kafka(eng *engines) (kafkalog.Config, error) {
+	k := c.Kafka
+	conf := kafkalog.Config{
+		Brokers: k.Brokers, ClientID: c.Name, Prefix: k.TopicPrefix, Partitions: k.Partitions,
+		ReplicationFactor: k.Replication, MinInSync: k.MinInSync, Retention: time.Duration(k.Retention),
+	}
+	if eng != nil {
+		conf.Brokers, conf.Embedded, conf.ReplicationFactor = []string{eng.broker.Addr()}, true, 1
+		return conf, nil
+	}
+	if k.TLS {
+		t, err := c.clientTLS(k.CA, "", "")
+		if err != nil {
+			return conf, err
+		}
+		conf.TLS = t
+	}
+	if k.SASL.Mechanism != "" {
+		password, err := c.secretFile(k.SASL.PasswordFile)
+		if err != nil {
+			return conf, err
+		}
+		conf.SASL = kafkalog.SASL{Mechanism: k.SASL.Mechanism, User: k.SASL.User, Password: kafkalog.Secret(password)}
+	}
+	return conf, nil
+}
+
+// Ready returns nil while log and memory answer.
+func (n *Node) Ready(ctx context.Context) error {
+	return errors.Join(n.cluster.Ping(ctx), n.redis.Ping(ctx).Err())
+}
+
+// Run works until ctx ends or a part fails.
+func (n *Node) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, h := range n.handlers {
+		handler := h.handler
+		if n.opt.Handler != nil {
+			handler = n.opt.Handler(h.role, handler)
+		}
+		c, err := kafkalog.NewConsumer(n.cluster, kafkalog.ConsumerConfig{
+			Group: "oncegate." + h.role, Kinds: h.kinds, Codec: n.codec, Writer: n.writer, Handler: handler,
+			CommitEvery: n.opt.CommitEvery,
+			Alarm: func(a kafkalog.Alarm) {
+				n.log.Error("alarm", "role", h.role, "alarm", fmt.Sprint(a))
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("building %s: %w", h.role, err)
+		}
+		g.Go(func() error { return c.Run(ctx) })
+	}
+	for _, w := range n.work {
+		g.Go(func() error { return w(ctx) })
+	}
+	for _, s := range n.servers {
+		g.Go(func() error { return s.serve(ctx) })
+	}
+	n.log.Info("node is up", "roles", n.roles(), "country", n.cfg.Country)
+	return g.Wait()
+}
+
+func (n *Node) roles() []string {
+	return slices.DeleteFunc(AllRoles(), func(r string) bool { return !n.cfg.Has(r) })
+}
+
+// Close gives everything back, last built first.
+func (n *Node) Close() {
+	for _, s := range n.servers {
+		s.ln.Close()
+	}
+	for _, c := range slices.Backward(n.closers) {
+		c()
+	}
+	n.closers = nil
+}
+
+// publish is what a role writes with.
+func (n *Node) publish(role string) canon.Publish {
+	if n.opt.Publish != nil {
+		return n.opt.Publish(role, n.writer.Publish)
+	}
+	return n.writer.Publish
+}
+
+// serve opens a listener for a handler.
+func (n *Node) serve(name string, s ServerConfig, h http.Handler) error {
+	if n.opt.HTTP != nil {
+		h = n.opt.HTTP(name, h)
+	}
+	conf, err := n.cfg.serverTLS(s)
+	if err != nil {
+		return err
+	}
+	srv, err := listen(name, s.Listen, conf, h, n.log)
+	if err != nil {
+		return err
+	}
+	n.servers = append(n.servers, srv)
+	return nil
+}
+
+func (n *Node) metricsHandler() http.Handler {
+	return promhttp.HandlerFor(n.reg, promhttp.HandlerOpts{})
+}
+
+// tickets mints preview locations; core and web hold the same key.
+func (n *Node) tickets() (*preview.Tickets, error) {
+	key, err := n.cfg.keyFile(n.cfg.Keys.Ticket)
+	if err != nil {
+		return nil, err
+	}
+	return preview.NewTickets(n.cfg.Web.BaseURL, key)
+}
+
+// mount serves h below the path of base.
+func mount(base string, h http.Handler) (http.Handler, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", base, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(u.Path+"/", h)
+	return mux, nil
+}

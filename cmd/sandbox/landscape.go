@@ -1,0 +1,351 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"oncegate/cmd/node"
+	"oncegate/connectors/register"
+	"oncegate/connectors/registers"
+)
+
+// Config says how the landscape is built.
+type Config struct {
+	Dir     string   // where configuration and keys are written; Default: a temporary directory, removed on Close
+	Brokers []string // Default: the embedded broker, one per Member State
+	Redis   string   // with Brokers: host:port
+	Prefix  string   // with Brokers: before topics and keys
+	Portal  string   // host:port of the portal; Default: a free port
+	Logger  *slog.Logger
+
+	// Remote leaves the nodes to the caller, who starts them from Members.
+	Remote bool
+	// Options are given to the nodes in this process.
+	Options func(member string) node.Options
+	// Edit changes a member's configuration before it is written. Default: nothing.
+	Edit func(member string) map[string]any
+}
+
+// The names of the two Member States.
+const (
+	Slovenia = "slovenia" // asks
+	Spain    = "spain"    // provides
+)
+
+// A Landscape is two Member States and the world around them.
+type Landscape struct {
+	cfg      Config
+	dir      string
+	pki      *pki
+	si, es   *member
+	eid      *eID
+	eidURL   string
+	regs     *fakeRegisters
+	portal   *portal
+	nodes    map[string]*running
+	servers  []*http.Server
+	client   *http.Client
+	ownsDir  bool
+	notices  chan webhookEvent
+	registry map[string]*register.Definition
+}
+
+// running is one node in this process.
+type running struct {
+	node   *node.Node
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// maxNotices bounds what a slow listener of Notices may miss.
+const maxNotices = 1024
+
+// Start builds the landscape and, unless Remote, runs its nodes.
+func Start(ctx context.Context, cfg Config) (_ *Landscape, err error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := &Landscape{cfg: cfg, dir: cfg.Dir, nodes: map[string]*running{}, notices: make(chan webhookEvent, maxNotices)}
+	defer func() {
+		if err != nil {
+			l.Close()
+		}
+	}()
+	if l.dir == "" {
+		if l.dir, err = os.MkdirTemp("", "oncegate-sandbox-"); err != nil {
+			return nil, fmt.Errorf("making a directory for the landscape: %w", err)
+		}
+		l.ownsDir = true
+	}
+	if l.pki, err = newPKI(time.Now); err != nil {
+		return nil, err
+	}
+	l.client = &http.Client{Timeout: 30 * time.Second, Transport: l.transport()}
+	if l.registry, err = register.Load(registers.FS); err != nil {
+		return nil, fmt.Errorf("reading the registers: %w", err)
+	}
+	if err := l.outside(); err != nil {
+		return nil, err
+	}
+	if err := l.configure(); err != nil {
+		return nil, err
+	}
+	if !cfg.Remote {
+		for _, m := range []*member{l.es, l.si} {
+			if err := l.StartNode(ctx, m.Name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := l.startPortal(ctx); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Landscape) transport() *http.Transport {
+	return &http.Transport{
+		TLSClientConfig:     &tls.Config{RootCAs: l.pki.pool(), MinVersion: tls.VersionTLS12},
+		MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
+	}
+}
+
+// outside starts what is not the gateway's: the eID and the registers.
+func (l *Landscape) outside() error {
+	var err error
+	for _, m := range []struct {
+		to            **member
+		country, name string
+	}{{&l.si, "SI", Slovenia}, {&l.es, "ES", Spain}} {
+		if *m.to, err = newMember(l.dir, m.country, m.name); err != nil {
+			return err
+		}
+	}
+	addr := l.cfg.Portal
+	if addr == "" {
+		if addr, err = freeAddr(); err != nil {
+			return err
+		}
+	}
+	l.portal = &portal{
+		base: "https://" + addr, api: l.si.API, token: l.si.Token, secret: l.si.Hook, now: time.Now,
+		onEvent: func(e webhookEvent) {
+			select {
+			case l.notices <- e:
+			default: // nobody listens
+			}
+		},
+	}
+	ln, err := l.listen("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	l.eidURL = "https://" + ln.Addr().String()
+	l.eid, err = newEID(l.eidURL, time.Now,
+		eIDClient{"portal", l.si.EIDSecret, l.portal.base + "/callback"},
+		// Both Member States may show previews; only Spain's is used here.
+		eIDClient{l.si.Name, l.si.EIDSecret, l.si.Web + "/preview/callback"},
+		eIDClient{l.es.Name, l.es.EIDSecret, l.es.Web + "/preview/callback"})
+	if err != nil {
+		return err
+	}
+	l.serve(ln, withCSS(l.eid.handler()))
+
+	l.regs = newFakeRegisters()
+	if ln, err = l.listen("127.0.0.1:0"); err != nil {
+		return err
+	}
+	l.regs.base = "https://" + ln.Addr().String()
+	l.serve(ln, l.regs.handler())
+	return nil
+}
+
+// configure writes the files of both Member States.
+func (l *Landscape) configure() error {
+	on := engine{Brokers: l.cfg.Brokers, Redis: l.cfg.Redis, Prefix: l.cfg.Prefix}
+	l.portal.offers = offers(l.registry)
+	var provide, ask []obj
+	endpoints := obj{}
+	for _, o := range l.portal.offers {
+		provide = append(provide, obj{
+			"name": o.Register, "procedures": []string{o.Procedure}, "evidence_type": o.Type.Classification,
+			"provider": o.Provider.ID.String(), "register": o.Register,
+		})
+		ask = append(ask, obj{
+			"name": o.Register, "procedures": []string{o.Procedure}, "evidence_type": o.Type.Classification,
+			"provider": o.Provider.ID.String(), "country": "ES",
+		})
+		endpoints[o.Register] = obj{"url": l.regs.base + "/" + o.Register, "ca": "ca.pem", "timeout": "5s"}
+	}
+	authority := asking()
+	names := obj{}
+	for _, t := range authority.Names {
+		names[t.Lang] = t.Text
+	}
+	edit := func(m *member, more obj) obj {
+		if l.cfg.Edit == nil {
+			return more
+		}
+		for k, v := range l.cfg.Edit(m.Name) {
+			more[k] = v
+		}
+		return more
+	}
+	if err := l.si.configure(l.pki, on, l.eidURL, edit(l.si, obj{
+		"api": obj{"portals": []obj{{
+			"name": "one-stop-portal", "token_hashes": []string{hash(l.si.Token)},
+			"authority":      obj{"scheme": authority.ID.Scheme, "id": authority.ID.ID, "names": names, "country": authority.Country},
+			"return_origins": []string{l.portal.base},
+			"webhook":        l.portal.base + "/webhook", "webhook_secret_file": "webhook.secret",
+		}}, "webhook_ca": "ca.pem"},
+		"authority": obj{"scheme": authority.ID.Scheme, "id": "SI-AP-TEST", "names": obj{"EN": "Access point of Slovenia (sandbox)"}, "country": "SI"},
+	})); err != nil {
+		return err
+	}
+	if err := l.es.configure(l.pki, on, l.eidURL, edit(l.es, obj{
+		"registers": endpoints,
+		"authority": obj{"scheme": schemeES, "id": "ES-AP-TEST", "names": obj{"EN": "Access point of Spain (sandbox)"}, "country": "ES"},
+	})); err != nil {
+		return err
+	}
+	route := func(m, other *member, more obj) error {
+		o := obj{"country": m.Country, "access_point": m.AccessPoint, "partners": []obj{{"country": other.Country, "access_point": other.AccessPoint}}}
+		for k, v := range more {
+			o[k] = v
+		}
+		return m.writeYAML("routes.yaml", o)
+	}
+	return errors.Join(
+		route(l.si, l.es, obj{"ask": ask}), route(l.es, l.si, obj{"provide": provide}),
+		l.si.agree(l.es), l.es.agree(l.si))
+}
+
+func (l *Landscape) listen(addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", addr, err)
+	}
+	return ln, nil
+}
+
+func (l *Landscape) serve(ln net.Listener, h http.Handler) {
+	cert, err := l.pki.tlsServer()
+	if err != nil {
+		panic(err) // the CA signed a moment ago
+	}
+	s := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 32 << 10,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
+		ErrorLog:  slog.NewLogLogger(l.cfg.Logger.Handler(), slog.LevelDebug),
+	}
+	l.servers = append(l.servers, s)
+	go func() { _ = s.ServeTLS(ln, "", "") }() // ends with Close
+}
+
+// startPortal serves the portal once the eID answers.
+func (l *Landscape) startPortal(ctx context.Context) error {
+	if err := l.portal.connect(ctx, l.client, l.eidURL, eIDClient{"portal", l.si.EIDSecret, l.portal.base + "/callback"}); err != nil {
+		return err
+	}
+	ln, err := l.listen(hostOf(l.portal.base))
+	if err != nil {
+		return err
+	}
+	l.serve(ln, withCSS(l.portal.handler()))
+	return nil
+}
+
+// StartNode runs one Member State's node in this process.
+func (l *Landscape) StartNode(ctx context.Context, name string) error {
+	m := l.member(name)
+	cfg, err := node.Load(m.Config())
+	if err != nil {
+		return err
+	}
+	var opt node.Options
+	if l.cfg.Options != nil {
+		opt = l.cfg.Options(name)
+	}
+	opt.Embedded = len(l.cfg.Brokers) == 0
+	if opt.Embedded && opt.Data == "" {
+		opt.Data = filepath.Join(m.Dir, "data")
+	}
+	if opt.Logger == nil {
+		opt.Logger = l.cfg.Logger
+	}
+	n, err := node.New(ctx, cfg, opt)
+	if err != nil {
+		return fmt.Errorf("starting %s: %w", name, err)
+	}
+	// The node outlives the call that started it; StopNode ends it.
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	r := &running{node: n, cancel: cancel, done: make(chan error, 1)}
+	go func() { r.done <- n.Run(run) }()
+	l.nodes[name] = r
+	return nil
+}
+
+// StopNode ends one Member State's node and returns how it ended.
+func (l *Landscape) StopNode(name string) error {
+	r := l.nodes[name]
+	if r == nil {
+		return nil
+	}
+	delete(l.nodes, name)
+	r.cancel()
+	err := <-r.done
+	r.node.Close()
+	return err
+}
+
+// Node returns a running node of this process, nil where there is none.
+func (l *Landscape) Node(name string) *node.Node {
+	if r := l.nodes[name]; r != nil {
+		return r.node
+	}
+	return nil
+}
+
+// ConfigFile returns the name of a Member State's configuration file.
+func (l *Landscape) ConfigFile(name string) string { return l.member(name).Config() }
+
+func (l *Landscape) member(name string) *member {
+	if name == Slovenia {
+		return l.si
+	}
+	return l.es
+}
+
+// Close ends everything that Start began.
+func (l *Landscape) Close() error {
+	var errs []error
+	for name := range l.nodes {
+		errs = append(errs, l.StopNode(name))
+	}
+	for _, s := range l.servers {
+		errs = append(errs, s.Close())
+	}
+	if l.client != nil {
+		l.client.CloseIdleConnections()
+	}
+	if l.ownsDir {
+		errs = append(errs, os.RemoveAll(l.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// Addresses lists what a visitor of the sandbox can open.
+func (l *Landscape) Addresses() map[string]string {
+	return map[string]string{
+		"portal": l.portal.base + "/", "operator-si": l.si.API, "operator-es": l.es.API,
+		"preview": l.es.Web + "/preview", "eid": l.eidURL,
+	}
+}

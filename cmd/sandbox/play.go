@@ -1,0 +1,235 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"oncegate/schemas/canon"
+)
+
+// A Script is what the person of the demo does.
+type Script struct {
+	Register string // births, residence, companies
+	Persona  string // Default: the one the register knows
+	Decline  bool   // refuses everything at the preview
+
+	// AtPreview is called when the evidence is on the screen and before the
+	// person decides. Default: nothing.
+	AtPreview func(ctx context.Context) error
+}
+
+// A Result is what came of it, as the portal saw it.
+type Result struct {
+	Exchange canon.ConversationID // at the requester
+	Outcome  string               // phase of the requester's exchange
+	Code     string
+	EDM      string // EDM:ERR:nnnn
+	Evidence []byte
+	Media    string
+	Digest   string // sha256:... of Evidence
+	Steps    []string
+}
+
+// Play lets a person go through one exchange with a browser of their own, page
+// by page, as Script says.
+func (l *Landscape) Play(ctx context.Context, s Script) (*Result, error) {
+	who, err := l.persona(s)
+	if err != nil {
+		return nil, err
+	}
+	b, err := newBrowser(l.transport())
+	if err != nil {
+		return nil, err
+	}
+	defer b.client.CloseIdleConnections()
+	v := &visitor{l: l, b: b, who: who, script: s, res: &Result{}}
+	err = v.walk(ctx)
+	return v.res, err
+}
+
+func (l *Landscape) persona(s Script) (persona, error) {
+	if s.Persona != "" {
+		p, ok := personaByID(s.Persona)
+		if !ok {
+			return persona{}, fmt.Errorf("nobody in the landscape is called %q", s.Persona)
+		}
+		return p, nil
+	}
+	for _, p := range people() {
+		if p.Register == s.Register {
+			return p, nil
+		}
+	}
+	return persona{}, fmt.Errorf("the landscape has no register %q", s.Register)
+}
+
+// A visitor walks through the pages.
+type visitor struct {
+	l      *Landscape
+	b      *browser
+	who    persona
+	script Script
+	res    *Result
+}
+
+func (v *visitor) step(format string, args ...any) {
+	v.res.Steps = append(v.res.Steps, fmt.Sprintf(format, args...))
+}
+
+func (v *visitor) walk(ctx context.Context) error {
+	p, err := v.b.get(ctx, v.l.portal.base+"/")
+	if err != nil {
+		return err
+	}
+	if p, err = v.b.submit(ctx, p, "offer="+v.script.Register, nil); err != nil {
+		return err
+	}
+	if p, err = v.b.submit(ctx, p, "persona="+v.who.ID, nil); err != nil { // the eID sends the browser back
+		return err
+	}
+	v.step("identified at the portal with the eID")
+	if p, err = v.b.submit(ctx, p, "ask", url.Values{"explicit": {"yes"}}); err != nil {
+		return err
+	}
+	v.res.Exchange = canon.ConversationID(p.data("exchange"))
+	v.step("asked explicitly for the evidence")
+	settled := func(p *page) bool { return p.has("preview") || final(p.data("state")) }
+	if p, err = v.b.waitFor(ctx, p, settled); err != nil {
+		return err
+	}
+	if p.has("preview") {
+		if p, err = v.preview(ctx, p); err != nil {
+			return err
+		}
+	}
+	if p, err = v.b.waitFor(ctx, p, func(p *page) bool { return final(p.data("state")) }); err != nil {
+		return err
+	}
+	v.res.Outcome, v.res.Code, v.res.EDM = p.data("state"), p.data("code"), p.data("error")
+	v.step("the portal shows: %s", v.res.Outcome)
+	if v.res.Outcome != "delivered" {
+		return nil
+	}
+	return v.download(ctx, p)
+}
+
+// preview goes to the other Member State, looks, decides and comes back.
+func (v *visitor) preview(ctx context.Context, p *page) (*page, error) {
+	p, err := v.b.submit(ctx, p, "preview", nil)
+	if err != nil {
+		return p, err
+	}
+	home, err := url.Parse(v.l.portal.base)
+	if err != nil {
+		return p, fmt.Errorf("reading the portal's address: %w", err)
+	}
+	v.step("followed the link to the preview space of the provider")
+	if p, err = v.b.submit(ctx, p, v.identify(p), nil); err != nil {
+		return p, err
+	}
+	if p, err = v.b.submit(ctx, p, "persona="+v.who.ID, nil); err != nil {
+		return p, err
+	}
+	v.step("identified again, at the provider")
+	back := func(p *page) *html.Node {
+		return p.find(func(n *html.Node) bool {
+			return n.Data == "a" && strings.HasPrefix(attr(n, "href"), v.l.portal.base+"/")
+		})
+	}
+	if p, err = v.b.waitFor(ctx, p, func(p *page) bool { return p.has("action=decide") || back(p) != nil }); err != nil {
+		return p, err
+	}
+	if p.has("action=decide") {
+		v.step("saw the evidence: %s", p.title())
+		if v.script.AtPreview != nil {
+			if err := v.script.AtPreview(ctx); err != nil {
+				return p, err
+			}
+		}
+		if v.script.Decline {
+			p, err = v.b.submit(ctx, p, "action=refuse-all", nil)
+			v.step("refused to send it")
+		} else {
+			choice := url.Values{}
+			for _, n := range p.all(func(n *html.Node) bool {
+				return n.Data == "input" && attr(n, "type") == "radio" && attr(n, "value") == "approve"
+			}) {
+				choice.Set(attr(n, "name"), "approve")
+			}
+			p, err = v.b.submit(ctx, p, "action=decide", choice)
+			v.step("approved every document")
+		}
+		if err != nil {
+			return p, err
+		}
+	}
+	if p, err = v.b.waitFor(ctx, p, func(p *page) bool { return back(p) != nil }); err != nil {
+		return p, err
+	}
+	to, err := p.url.Parse(attr(back(p), "href"))
+	if err != nil || to.Host != home.Host {
+		return p, fmt.Errorf("the way back does not lead to the portal")
+	}
+	p, err = v.b.get(ctx, to.String())
+	v.step("came back to the portal")
+	return p, err
+}
+
+// identify names the one button of the page that starts the login.
+func (v *visitor) identify(p *page) string {
+	if n := p.find(func(n *html.Node) bool { return n.Data == "button" }); n != nil {
+		return strings.TrimSpace(text(n))
+	}
+	return ""
+}
+
+func (v *visitor) download(ctx context.Context, p *page) error {
+	a := p.find(func(n *html.Node) bool { return n.Data == "a" && attr(n, "id") == "evidence" })
+	if a == nil {
+		return fmt.Errorf("the portal shows no evidence")
+	}
+	to, err := p.url.Parse(attr(a, "href"))
+	if err != nil {
+		return fmt.Errorf("reading link: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
+	if err != nil {
+		return fmt.Errorf("fetching evidence: %w", err)
+	}
+	resp, err := v.b.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("fetching evidence: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("fetching evidence: %s", resp.Status)
+	}
+	v.res.Media, _, err = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil {
+		return fmt.Errorf("fetching evidence: %w", err)
+	}
+	if v.res.Evidence, err = io.ReadAll(io.LimitReader(resp.Body, 64<<20)); err != nil {
+		return fmt.Errorf("fetching evidence: %w", err)
+	}
+	sum := sha256.Sum256(v.res.Evidence)
+	v.res.Digest = "sha256:" + hex.EncodeToString(sum[:])
+	v.step("downloaded the evidence")
+	return nil
+}
+
+func final(state string) bool {
+	switch state {
+	case "delivered", "declined", "refused", "expired", "failed":
+		return true
+	}
+	return false
+}
