@@ -46,8 +46,9 @@ func TestExchange(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					sent, answers := r.traffic()
 					receipt := got[0].Body.(*canon.DeliveryReceipt)
-					if receipt.Outcome != canon.DeliveryAcknowledged || receipt.Receipt != digestOf(r.answers[0]) || receipt.Attempts != 1 {
+					if receipt.Outcome != canon.DeliveryAcknowledged || receipt.Receipt != digestOf(answers[0]) || receipt.Attempts != 1 {
 						t.Errorf("delivery = %+v, want acknowledged at once with the digest of the receipt", receipt)
 					}
 					if diff := cmp.Diff([][]string{want}, r.codec.inbox); diff != "" {
@@ -66,7 +67,7 @@ func TestExchange(t *testing.T) {
 						t.Errorf("published %d messages, want one request and one audit event", len(r.topic.got))
 					}
 					for _, secret := range append(want, "Example") {
-						if strings.Contains(string(r.sent[0]), secret) {
+						if strings.Contains(string(sent[0]), secret) {
 							t.Errorf("content is in clear on the wire")
 						}
 					}

@@ -264,6 +264,13 @@ func (r *rig) serve(w http.ResponseWriter, req *http.Request) {
 	next(w, req)
 }
 
+// traffic returns what went over the wire so far.
+func (r *rig) traffic() (sent, answers [][]byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.sent), slices.Clone(r.answers)
+}
+
 // message returns a canonical message that carries the documents.
 func (r *rig) message(name string, docs ...document) canon.Message {
 	m := canon.Message{

@@ -1,0 +1,310 @@
+package edelivery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/edelivery/pmode"
+	"oncegate/schemas/canon"
+)
+
+// reply makes the wire answer with what write gives instead of the receiver.
+func (r *rig) reply(status int, write func(messageID string) []byte) {
+	r.wire = func(w http.ResponseWriter, req *http.Request, _ http.Handler) {
+		r.mu.Lock()
+		body := r.sent[len(r.sent)-1]
+		r.mu.Unlock()
+		s := string(body)
+		i := strings.Index(s, "<eb:MessageId>") + len("<eb:MessageId>")
+		id := s[i : i+strings.Index(s[i:], "<")]
+		w.Header().Set("Content-Type", "application/soap+xml; charset=UTF-8")
+		w.WriteHeader(status)
+		_, _ = w.Write(write(id))
+	}
+}
+
+// requester is the partner as the provider knows it.
+func (r *rig) requester() *pmode.Partner { return r.receiver.PModes.Partners()[0] }
+
+func TestOutcomeOfSending(t *testing.T) {
+	t.Parallel()
+	signed := func(r *rig, e *ebms.Error) func(string) []byte {
+		return func(id string) []byte {
+			b, err := r.receiver.signedError(r.requester(), id, e)
+			if err != nil {
+				return nil
+			}
+			return b
+		}
+	}
+	acknowledged, failed := canon.DeliveryAcknowledged, canon.DeliveryFailed
+	tests := []struct {
+		name     string
+		wire     func(r *rig)
+		want     canon.DeliveryOutcome
+		code     canon.Code
+		err      ebms.Code
+		attempts int
+	}{
+		{"signed refusal is final", func(r *rig) { r.reply(200, signed(r, ebms.Errorf(ebms.ProcessingModeMismatch, "no"))) },
+			failed, canon.CodePeerRefused, ebms.ProcessingModeMismatch, 1},
+		{"signed refusal with status 500 is final", func(r *rig) { r.reply(500, signed(r, ebms.Errorf(ebms.PolicyNoncompliance, ""))) },
+			failed, canon.CodePeerRefused, ebms.PolicyNoncompliance, 1},
+		{"signed delivery failure is tried again", func(r *rig) { r.reply(200, signed(r, ebms.Errorf(ebms.DeliveryFailure, ""))) },
+			failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
+		{"duplicate of phase4 is acknowledged", func(r *rig) { r.reply(200, signed(r, ebms.Errorf(ebms.DuplicateDetected, ""))) },
+			acknowledged, "", ebms.DuplicateDetected, 1},
+		{"other that says duplicate is acknowledged", func(r *rig) { r.reply(200, signed(r, ebms.Errorf(ebms.Other, "Duplicate message"))) },
+			acknowledged, "", ebms.Other, 1},
+		{"other is a refusal", func(r *rig) { r.reply(200, signed(r, ebms.Errorf(ebms.Other, "No."))) },
+			failed, canon.CodePeerRefused, ebms.Other, 1},
+		{"signed warning is no answer", func(r *rig) { r.reply(200, signed(r, ebms.Errorf(ebms.FeatureNotSupported, ""))) },
+			failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
+		{"unsigned error changes nothing", func(r *rig) {
+			r.reply(200, func(id string) []byte { return r.receiver.plainError(id, ebms.Errorf(ebms.ProcessingModeMismatch, "")) })
+		}, failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
+		{"unsigned fault changes nothing", func(r *rig) {
+			r.reply(500, func(id string) []byte {
+				return withFault(r.receiver.plainError(id, ebms.Errorf(ebms.FailedDecryption, "")))
+			})
+		}, failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
+		{"error about another message changes nothing", func(r *rig) {
+			r.reply(200, func(string) []byte { return signed(r, ebms.Errorf(ebms.Other, ""))("another@example.org") })
+		}, failed, canon.CodeReceiptInvalid, ebms.InvalidReceipt, 3},
+		{"receipt with other references", func(r *rig) {
+			r.reply(200, func(id string) []byte {
+				b, err := r.receiver.receipt(r.requester(), id, nil)
+				if err != nil {
+					return nil
+				}
+				return b
+			})
+		}, failed, canon.CodeReceiptInvalid, ebms.InvalidReceipt, 3},
+		{"empty answer", func(r *rig) { r.reply(200, func(string) []byte { return nil }) },
+			failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
+		{"too much of an answer", func(r *rig) { r.reply(200, func(string) []byte { return make([]byte, maxAnswer+1) }) },
+			failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
+		{"no answer", func(r *rig) {
+			r.wire = func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				c, _, err := http.NewResponseController(w).Hijack()
+				if err == nil {
+					_ = c.Close()
+				}
+			}
+		}, failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
+		{"redirect is not followed", func(r *rig) {
+			r.wire = func(w http.ResponseWriter, req *http.Request, _ http.Handler) {
+				http.Redirect(w, req, r.server.URL+"/elsewhere", http.StatusTemporaryRedirect)
+			}
+		}, failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
+		{"second attempt", func(r *rig) {
+			n := 0
+			r.wire = func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+				if n++; n == 1 {
+					http.Error(w, "busy", http.StatusServiceUnavailable)
+					return
+				}
+				next.ServeHTTP(w, req)
+			}
+		}, acknowledged, "", "", 2},
+		{"receipt lost on the way", func(r *rig) {
+			n := 0
+			r.wire = func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+				if n++; n == 1 {
+					next.ServeHTTP(discard{w.Header()}, req)
+					http.Error(w, "gateway time-out", http.StatusGatewayTimeout)
+					return
+				}
+				next.ServeHTTP(w, req)
+			}
+		}, acknowledged, "", "", 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			tt.wire(r)
+			m := r.message("m", xmlDocument(0))
+			got, err := r.sender.Handle(context.Background(), m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := got[0].Body.(*canon.DeliveryReceipt)
+			want := &canon.DeliveryReceipt{Of: m.ID, OfKind: m.Kind, AS4: string(m.ID) + "@as4.example.org", Peer: providerID,
+				Outcome: tt.want, Code: tt.code, Error: string(tt.err), Attempts: tt.attempts, Receipt: d.Receipt}
+			if diff := cmp.Diff(want, d); diff != "" {
+				t.Errorf("delivery (-want +got):\n%s", diff)
+			}
+			if event := got[1].Body.(*canon.AuditEvent); event.Outcome != string(tt.want) || event.AS4 != d.AS4 {
+				t.Errorf("audit event = %+v", event)
+			}
+			sent, _ := r.traffic()
+			if len(sent) != tt.attempts {
+				t.Errorf("%d transmissions, want %d", len(sent), tt.attempts)
+			}
+			for _, b := range sent[1:] {
+				if string(b) != string(sent[0]) {
+					t.Error("a resend has other bytes")
+				}
+			}
+			if n := len(r.topic.of(canon.KindEvidenceRequest)); tt.want == acknowledged && tt.err == "" && n != 1 {
+				t.Errorf("%d messages published at the peer, want one", n)
+			}
+			// Once: the same message again sends nothing and says the same.
+			again, err := r.sender.Handle(context.Background(), m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(got, again); diff != "" {
+				t.Errorf("handled again (-first +second):\n%s", diff)
+			}
+			if sent, _ := r.traffic(); len(sent) != tt.attempts {
+				t.Error("sent again")
+			}
+		})
+	}
+}
+
+type discard struct{ h http.Header }
+
+func (d discard) Header() http.Header         { return d.h.Clone() }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}
+
+func TestMessagesThatDoNotTravel(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	in := r.message("in", xmlDocument(0))
+	in.Body.(*canon.EvidenceRequest).Leg = canon.LegIn
+	for name, m := range map[string]canon.Message{
+		"inward leg":         in,
+		"no evidence":        {ID: "x", Kind: canon.KindAudit, Body: &canon.AuditEvent{}},
+		"codec does not say": {ID: "y", Kind: canon.KindEvidenceRequest, Body: &canon.EvidenceRequest{Envelope: canon.Envelope{Leg: canon.LegOut, To: providerID}}},
+	} {
+		if got, err := r.sender.Handle(context.Background(), m); err != nil || len(got) != 0 {
+			t.Errorf("%s: %v, %v; want nothing", name, got, err)
+		}
+	}
+	if sent, _ := r.traffic(); len(sent) != 0 {
+		t.Error("something was sent")
+	}
+}
+
+func TestNoAgreementToSendIsAnOutcome(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.message("m", xmlDocument(0))
+	m.Body.(*canon.EvidenceRequest).To.ID = "AP_ZZ_01"
+	got, err := r.sender.Handle(context.Background(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := got[0].Body.(*canon.DeliveryReceipt); d.Outcome != canon.DeliveryFailed || d.Code != canon.CodeNoAgreement {
+		t.Errorf("delivery = %+v", d)
+	}
+}
+
+func TestForgottenPayloadIsAnOutcome(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sender.Codec = forgetful{}
+	got, err := r.sender.Handle(context.Background(), r.message("m"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := got[0].Body.(*canon.DeliveryReceipt); d.Outcome != canon.DeliveryFailed || d.Code != canon.CodePayloadForgotten {
+		t.Errorf("delivery = %+v", d)
+	}
+}
+
+type forgetful struct{ Codec }
+
+func (forgetful) Encode(context.Context, canon.Message, canon.Payloads) (Outgoing, bool, error) {
+	return Outgoing{}, false, errors.Join(errors.New("reading payload"), canon.ErrForgotten)
+}
+
+// A worker that dies after the peer has the message and before the outcome is
+// remembered seals it again: same digests, so the same receipt answers.
+func TestSenderDiesAfterSending(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.message("m", xmlDocument(0), pdfDocument(1))
+	first, err := r.sender.Handle(context.Background(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.sender.Remembered = NewMemory(r.sender.Now) // the memory is lost with the worker
+	second, err := r.sender.Handle(context.Background(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Errorf("messages (-first +second):\n%s", diff)
+	}
+	sent, answers := r.traffic()
+	if string(sent[0]) == string(sent[1]) {
+		t.Error("session key and nonces were used twice")
+	}
+	if string(answers[0]) != string(answers[1]) {
+		t.Error("the two transmissions got different receipts")
+	}
+	if n := len(r.topic.of(canon.KindEvidenceRequest)); n != 1 {
+		t.Errorf("%d messages published, want one", n)
+	}
+}
+
+func TestStoppedSenderLeavesTheOutcomeOpen(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(_ *rig, _, b *pmode.Partner, _ *Config) {
+		b.Retry = pmode.Retry{Attempts: 5, Initial: time.Hour, Max: time.Hour}
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	r.wire = func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+		http.Error(w, "no", http.StatusBadGateway)
+		cancel()
+	}
+	m := r.message("m", xmlDocument(0))
+	if got, err := r.sender.Handle(ctx, m); err == nil || len(got) != 0 {
+		t.Fatalf("got %v, %v; want an error and no outcome", got, err)
+	}
+	r.mu.Lock()
+	r.wire = nil
+	r.mu.Unlock()
+	got, err := r.sender.Handle(context.Background(), m)
+	if err != nil || got[0].Body.(*canon.DeliveryReceipt).Outcome != canon.DeliveryAcknowledged {
+		t.Errorf("after the restart: %v, %v", got, err)
+	}
+}
+
+func TestMessageThatAnotherWorkerSends(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.message("m", xmlDocument(0))
+	key := "as4:out:" + canon.DeriveUUID("sent", string(m.ID)+"@as4.example.org")
+	if _, _, err := r.sender.Remembered.Claim(context.Background(), key, string(m.ID), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.sender.Handle(context.Background(), m)
+	if canon.AsFault(err).Kind != canon.Unavailable {
+		t.Errorf("err = %v, want an unavailable fault", err)
+	}
+}
+
+func TestDeliveryKeepsItsForm(t *testing.T) { // it waits in Redis across releases
+	b, err := json.Marshal(delivery{At: testNow, Outcome: canon.DeliveryAcknowledged, Receipt: "sha256:00", Attempts: 2, Error: ebms.DuplicateDetected})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"at":"2026-09-14T09:31:07.042Z","outcome":"acknowledged","receipt":"sha256:00","attempts":2,"error":"EBMS:4001"}`
+	if string(b) != want {
+		t.Errorf("got %s, want %s", b, want)
+	}
+}
