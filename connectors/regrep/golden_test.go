@@ -2,6 +2,7 @@ package regrep
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -79,7 +80,7 @@ func legalRequest() *canon.EvidenceRequest {
 
 func responseSample(s *store) *canon.EvidenceResponse {
 	put := func(mediaType, text string) canon.PayloadRef {
-		ref, err := s.Put(nil, exchangeID, mediaType, strings.NewReader(text)) //nolint:staticcheck // the store in memory needs no context
+		ref, err := s.Put(context.Background(), exchangeID, mediaType, strings.NewReader(text))
 		if err != nil {
 			panic(err)
 		}
