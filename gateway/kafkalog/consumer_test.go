@@ -1,0 +1,517 @@
+package kafkalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/segmentio/kafka-go/protocol"
+
+	"oncegate/schemas/canon"
+)
+
+func TestMessagesAreHandledInOrderAndTheirResultsPublished(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		r := s.room(t)
+		const conversations, each = 6, 15
+		var in []canon.Message
+		for n := range each {
+			for c := range conversations {
+				in = append(in, decision(conversationID(c), n))
+			}
+		}
+		if err := r.writer.Publish(deadline(t), in...); err != nil {
+			t.Fatal(err)
+		}
+		k, stop := r.consumer(t, "core", func(_ context.Context, m canon.Message) ([]canon.Message, error) {
+			return []canon.Message{canon.Follow(m, "audited", m.At, &canon.AuditEvent{Step: "consent.decided", Room: "test", Outcome: fmt.Sprint("n", consent(m))})}, nil
+		})
+		audits := func() (out []canon.Message) {
+			for _, rec := range scan(t, r.c, TopicOf(canon.KindAudit)) {
+				m, err := r.codec.Decode(deadline(t), &rec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, m)
+			}
+			return out
+		}
+		await(t, "all results", func() bool { return len(audits()) == len(in) })
+		await(t, "lag 0", func() bool { return lagOf(t, r.c, "core", TopicOf(canon.KindConsentDecision)) == 0 })
+		if got := k.Status(); len(got) != 3 {
+			t.Errorf("status %v, want three partitions", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		next := make(map[canon.ConversationID]int)
+		for _, m := range audits() {
+			if want := fmt.Sprint("n", next[m.Conversation]); m.Body.(*canon.AuditEvent).Outcome != want {
+				t.Errorf("conversation %s: %s, want %s", m.Conversation, m.Body.(*canon.AuditEvent).Outcome, want)
+			}
+			next[m.Conversation]++
+		}
+		groups, err := r.c.Groups(deadline(t))
+		if d := cmp.Diff([]string{"core"}, groups); d != "" || err != nil {
+			t.Errorf("groups: %v\n%s", err, d)
+		}
+	})
+}
+
+func TestWhatAHandlersErrorMeans(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		r := s.room(t)
+		topic := TopicOf(canon.KindConsentDecision)
+		// Three conversations on three partitions.
+		var at [3]canon.ConversationID
+		for i := 0; at[0] == "" || at[1] == "" || at[2] == ""; i++ {
+			id := conversationID(i)
+			at[partitionOf([]byte(id), 3)] = id
+		}
+		var mu sync.Mutex
+		handled := make(map[canon.ConversationID][]int)
+		attempts := 0
+		alarms := make(chan Alarm, 10)
+		_, _ = r.consumer(t, "errors", func(_ context.Context, m canon.Message) ([]canon.Message, error) {
+			n := consent(m)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case m.Conversation == at[0] && n == 1:
+				return nil, fmt.Errorf("deciding: %w", canon.NewFault(canon.CodeRequestInvalid, errors.New("cause for the log only"), "rule 7 is broken"))
+			case m.Conversation == at[1] && n == 1:
+				if attempts++; attempts < 5 {
+					return nil, canon.NewFault(canon.CodeRegisterDown, io.EOF, "register does not answer")
+				}
+			case m.Conversation == at[2] && n == 1:
+				panic("Ilze Bērziņa")
+			}
+			handled[m.Conversation] = append(handled[m.Conversation], n)
+			return nil, nil
+		}, func(c *ConsumerConfig) { c.Alarm = func(a Alarm) { alarms <- a } })
+		for n := range 3 {
+			for _, id := range at {
+				if err := r.writer.Publish(deadline(t), decision(id, n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		want := map[canon.ConversationID][]int{at[0]: {0, 2}, at[1]: {0, 1, 2}, at[2]: {0}}
+		await(t, "all that can be handled", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return cmp.Equal(handled, want)
+		})
+		a := receive(t, "the alarm", alarms)
+		if a.Reason != AlarmStopped || a.Topic != topic || a.Partition != 2 || a.Offset != 1 || strings.Contains(a.Err.Error(), "Ilze") {
+			t.Errorf("alarm %+v", a)
+		}
+		await(t, "lag 2, on the stopped partition", func() bool { return lagOf(t, r.c, "errors", topic) == 2 })
+		if attempts != 5 {
+			t.Errorf("%d attempts, want 5", attempts)
+		}
+		letters := deadLetters(t, r.c, topic)
+		if len(letters) != 1 {
+			t.Fatalf("%d dead letters, want 1", len(letters))
+		}
+		l := letters[0]
+		if l.Origin != (Position{topic, 0, 1}) || l.Conversation != at[0] || l.Message != decision(at[0], 1).ID || l.Kind != canon.KindConsentDecision ||
+			l.Death.Code != canon.CodeRequestInvalid || l.Death.Kind != canon.Invalid || l.Death.Attempts != 1 || l.Death.Detail != "rule 7 is broken" ||
+			l.Death.Stage != StageHandle || l.Death.Group != "errors" || l.Death.FirstFailedAt.IsZero() {
+			t.Errorf("dead letter %+v", l)
+		}
+	})
+}
+
+func deadLetters(t *testing.T, c *Cluster, topic string) (out []DeadLetter) {
+	t.Helper()
+	if err := c.DeadLetters(deadline(t), topic, false, func(d DeadLetter) error { out = append(out, d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestDeadLettersKeepTheOriginalAndAreRedriven(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		r := s.room(t)
+		topic := TopicOf(canon.KindConsentDecision)
+		// Nothing that decodes: bytes, key and headers must come back as they were.
+		bad := &Record{Topic: topic, Partition: -1, Key: []byte("no uuid"), Value: []byte("{\x00\xff"), Headers: []Header{{"x", nil}, {"x", []byte{1}}, {headerID, []byte("none")}}}
+		if err := r.producer.Produce(deadline(t), bad); err != nil {
+			t.Fatal(err)
+		}
+		m := decision(conversationID(1), 0)
+		if err := r.writer.Publish(deadline(t), m); err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		mended := false
+		got := make(chan canon.Message, 4)
+		_, _ = r.consumer(t, "dead", func(_ context.Context, m canon.Message) ([]canon.Message, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if !mended {
+				return nil, canon.NewFault(canon.CodeMappingFailed, nil, "births.yaml:3:4")
+			}
+			got <- m
+			return nil, nil
+		})
+		await(t, "two dead letters", func() bool { return len(deadLetters(t, r.c, topic)) == 2 })
+		var undecodable, invalid DeadLetter
+		for _, l := range deadLetters(t, r.c, topic) {
+			if l.Message == m.ID {
+				invalid = l
+			} else {
+				undecodable = l
+			}
+		}
+		_, rec, err := r.c.DeadLetter(deadline(t), undecodable.At)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(Record{Key: bad.Key, Value: bad.Value, Headers: bad.Headers}, Record{Key: rec.Key, Value: rec.Value, Headers: rec.Headers[:3]}); d != "" {
+			t.Errorf("original (-want +got):\n%s", d)
+		}
+		if undecodable.Death.Stage != StageDecode || undecodable.Death.Code != canon.CodeMessageInvalid || undecodable.Conversation != "" || undecodable.Message != "" {
+			t.Errorf("undecodable: %+v", undecodable)
+		}
+
+		// Redriven before the cause is removed it dies again, and is counted.
+		if _, err := r.c.Redrive(deadline(t), r.producer, invalid.At); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.c.Redrive(deadline(t), r.producer, invalid.At); canon.AsFault(err).Kind != canon.Conflict {
+			t.Errorf("redriving twice: %v", err)
+		}
+		again := func() (l DeadLetter) {
+			for _, d := range deadLetters(t, r.c, topic) {
+				if d.Message == m.ID {
+					l = d
+				}
+			}
+			return l
+		}
+		await(t, "the second death", func() bool { return again().ReplayCount == 1 })
+		if l := again(); !l.Death.FirstFailedAt.Equal(invalid.Death.FirstFailedAt) {
+			t.Errorf("first failed at %v, want %v", l.Death.FirstFailedAt, invalid.Death.FirstFailedAt)
+		}
+		mu.Lock()
+		mended = true
+		mu.Unlock()
+		pos, err := r.c.Redrive(deadline(t), r.producer, again().At)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.ReplayOf = m.ID
+		if d := cmp.Diff(m, receive(t, "the message", got)); d != "" {
+			t.Errorf("redriven (-want +got):\n%s", d)
+		}
+		if rec, err := r.c.At(deadline(t), pos); err != nil {
+			t.Error(err)
+		} else if n, _ := rec.Header(headerReplayCount); n != "2" {
+			t.Errorf("replay count %s, want 2", n)
+		}
+		if err := r.c.Discard(deadline(t), r.producer, undecodable.At, " "); canon.AsFault(err).Kind != canon.Invalid {
+			t.Errorf("discarding without a reason: %v", err)
+		}
+		if err := r.c.Discard(deadline(t), r.producer, undecodable.At, "test of the writer"); err != nil {
+			t.Error(err)
+		}
+		if l := deadLetters(t, r.c, topic); len(l) != 0 {
+			t.Errorf("left: %+v", l)
+		}
+		var all []string
+		if err := r.c.DeadLetters(deadline(t), topic, true, func(d DeadLetter) error { all = append(all, d.Settled); return nil }); err != nil || len(all) != 3 {
+			t.Errorf("settled: %v, %v", all, err)
+		}
+		if _, _, err := r.c.DeadLetter(deadline(t), Position{topic, 0, 0}); canon.AsFault(err).Code != canon.CodeBadInput {
+			t.Errorf("a living record as dead letter: %v", err)
+		}
+	})
+}
+
+// kafka-go's Reader commits with the generation of the day: a slow member moves
+// the offset back (segmentio/kafka-go#1398).
+func TestNoCommitAfterAPartitionWasLost(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		c := s.cluster(t)
+		s.topics(t, c, "stale")
+		p := s.producer(t, c)
+		for i := range 30 {
+			if err := p.Produce(deadline(t), &Record{Topic: "stale", Partition: i % 3, Value: fmt.Append(nil, i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		entered := make(chan struct{}, 100)
+		hold := make(chan struct{})
+		left := make(chan struct{}, 100)
+		stopSlow := startGroup(t, c, "g", []string{"stale"}, func(context.Context, *Record) error {
+			entered <- struct{}{}
+			<-hold // does not heed its context
+			left <- struct{}{}
+			return nil
+		}, func(g *groupConfig) { g.drain = 50 * time.Millisecond })
+		for range 3 {
+			receive(t, "the slow member to hold a record of each partition", entered)
+		}
+		// A second member takes its share, and all of it when the first is gone.
+		ch := make(chan *Record, 100)
+		startGroup(t, c, "g", []string{"stale"}, func(_ context.Context, r *Record) error { ch <- r; return nil })
+		seen := make(map[Position]bool)
+		r := receive(t, "a record at the second member", ch)
+		seen[r.Position()] = true
+		stopSlow()
+		for len(seen) < 30 {
+			seen[receive(t, "all records at the second member", ch).Position()] = true
+		}
+		await(t, "lag 0", func() bool { return lagOf(t, c, "g", "stale") == 0 })
+		close(hold)
+		for range 3 {
+			receive(t, "the slow handler to return", left)
+		}
+		if n := lagOf(t, c, "g", "stale"); n != 0 {
+			t.Errorf("lag %d after the slow handler returned", n)
+		}
+	})
+}
+
+func TestMembersShareThePartitionsWithoutLoss(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		c := s.cluster(t)
+		s.topics(t, c, "share")
+		p := s.producer(t, c)
+		var mu sync.Mutex
+		seen := make(map[Position]int)
+		h := func(_ context.Context, r *Record) error {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[r.Position()]++
+			return nil
+		}
+		gens := make(chan int, 100)
+		assigned := func(g *groupConfig) {
+			g.assigned = func(m map[string][]int) { gens <- len(m["share"]) }
+		}
+		stop := startGroup(t, c, "share", []string{"share"}, h, assigned)
+		receive(t, "the first generation", gens)
+		const total = 600
+		wrote := make(chan error, 1)
+		go func() {
+			for i := range total {
+				if err := p.Produce(deadline(t), &Record{Topic: "share", Partition: i % 3, Value: fmt.Append(nil, i)}); err != nil {
+					wrote <- err
+					return
+				}
+			}
+			wrote <- nil
+		}()
+		startGroup(t, c, "share", []string{"share"}, h, assigned)
+		for sum := 0; sum != 3; {
+			sum = receive(t, "both members", gens) + receive(t, "both members", gens)
+		}
+		stop()
+		if err := receive(t, "the writer", wrote); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "all records", func() bool { mu.Lock(); defer mu.Unlock(); return len(seen) == total })
+		twice := 0
+		for _, n := range seen {
+			twice += n - 1
+		}
+		t.Logf("%d of %d records were handled twice over two rebalances", twice, total)
+		if twice > total/10 {
+			t.Errorf("%d records were handled twice", twice)
+		}
+	})
+}
+
+func TestCrashBetweenPublishAndCommitHandlesAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		r := s.room(t)
+		m := decision(conversationID(1), 0)
+		if err := r.writer.Publish(deadline(t), m); err != nil {
+			t.Fatal(err)
+		}
+		handled := make(chan canon.MessageID, 10)
+		h := func(_ context.Context, m canon.Message) ([]canon.Message, error) {
+			handled <- m.ID
+			return []canon.Message{canon.Follow(m, "audited", m.At, &canon.AuditEvent{Step: "consent.decided", Room: "test", Outcome: "ok"})}, nil
+		}
+		// The first member's commits never arrive: its coordinator does not hear it.
+		lost := r.c
+		_, stop := r.consumer(t, "crash", h, func(c *ConsumerConfig) { c.CommitEvery = time.Hour; c.DrainTimeout = 10 * time.Millisecond })
+		receive(t, "the first handling", handled)
+		await(t, "its result", func() bool { return len(scan(t, lost, TopicOf(canon.KindAudit))) == 1 })
+		if n := lagOf(t, r.c, "crash", TopicOf(canon.KindConsentDecision)); n != 1 {
+			t.Errorf("lag %d before the commit, want 1", n)
+		}
+		if err := stop(); err != nil { // commits at the end
+			t.Fatal(err)
+		}
+		if n := lagOf(t, r.c, "crash", TopicOf(canon.KindConsentDecision)); n != 0 {
+			t.Errorf("lag %d after the end, want 0", n)
+		}
+	})
+}
+
+// kafka-go's Reader.Close waits for its long poll, up to 10 s.
+func TestConsumerEndsPromptly(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		c := s.cluster(t)
+		s.topics(t, c, "prompt")
+		gens := make(chan struct{}, 10)
+		stop := startGroup(t, c, "prompt", []string{"prompt"}, func(context.Context, *Record) error { return nil }, func(g *groupConfig) {
+			g.maxWait = 20 * time.Second
+			g.assigned = func(map[string][]int) { gens <- struct{}{} }
+		})
+		receive(t, "the partitions", gens)
+		start := time.Now()
+		stop()
+		if d := time.Since(start); d > 2*time.Second {
+			t.Errorf("ending took %v", d)
+		}
+	})
+}
+
+func TestCorruptBatchStopsItsPartitionOnly(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		c := s.cluster(t)
+		w := c.wired(t)
+		s.topics(t, c, "corrupt")
+		p := s.producer(t, c)
+		for i := range 4 {
+			for partition := range 3 {
+				if err := p.Produce(deadline(t), &Record{Topic: "corrupt", Partition: partition, Value: fmt.Appendf(nil, "p%d-%d", partition, i)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		w.on(protocol.Fetch, -1, flip("p1-2"))
+		alarms := make(chan Alarm, 10)
+		ch := make(chan string, 20)
+		startGroup(t, c, "corrupt", []string{"corrupt"}, func(_ context.Context, r *Record) error { ch <- string(r.Value); return nil },
+			func(g *groupConfig) { g.alarm = func(a Alarm) { alarms <- a } })
+		got := make(map[string]bool)
+		for len(got) < 10 {
+			got[receive(t, "ten good records", ch)] = true
+		}
+		a := receive(t, "the alarm", alarms)
+		if a.Reason != AlarmCorrupt || a.Partition != 1 || a.Offset != 2 || !errors.Is(a.Err, ErrCorrupt) {
+			t.Errorf("alarm %+v", a)
+		}
+		if got["p1-2"] || got["p1-3"] || len(ch) != 0 {
+			t.Errorf("delivered %v", got)
+		}
+		await(t, "lag 2", func() bool { return lagOf(t, c, "corrupt", "corrupt") == 2 })
+	})
+}
+
+func TestCorruptAnswerIsFetchedAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		c := s.cluster(t)
+		w := c.wired(t)
+		s.topics(t, c, "once")
+		p := s.producer(t, c)
+		if err := p.Produce(deadline(t), &Record{Topic: "once", Partition: 0, Value: []byte("right")}); err != nil {
+			t.Fatal(err)
+		}
+		r := w.on(protocol.Fetch, 1, flip("right"))
+		ch := make(chan string, 20)
+		startGroup(t, c, "once", []string{"once"}, func(_ context.Context, r *Record) error { ch <- string(r.Value); return nil },
+			func(g *groupConfig) { g.alarm = func(a Alarm) { t.Errorf("alarm %+v", a) } })
+		receive(t, "the changed answer", r.seen)
+		if got := receive(t, "the record", ch); got != "right" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestConsumerGoesOnWhenTheBrokerIsBack(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		c := s.cluster(t)
+		w := c.wired(t)
+		s.topics(t, c, "back")
+		p := s.producer(t, c)
+		ch := make(chan string, 20)
+		startGroup(t, c, "back", []string{"back"}, func(_ context.Context, r *Record) error { ch <- string(r.Value); return nil })
+		if err := p.Produce(deadline(t), &Record{Topic: "back", Partition: 0, Value: []byte("0")}); err != nil {
+			t.Fatal(err)
+		}
+		receive(t, "the record before", ch)
+		w.take(true)
+		done := make(chan error, 1)
+		go func() { done <- p.Produce(deadline(t), &Record{Topic: "back", Partition: 0, Value: []byte("1")}) }()
+		w.take(false)
+		if err := receive(t, "the write", done); err != nil {
+			t.Fatal(err)
+		}
+		if got := receive(t, "the record after", ch); got != "1" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// A committed offset that is not on the log any more raises an alarm; what is on
+// the log is read, from its beginning. Nothing is passed over in silence.
+func TestOffsetsThatAreNotOnTheLogRaiseAnAlarm(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		c := s.cluster(t)
+		s.topics(t, c, "shrunk")
+		p := s.producer(t, c)
+		for i := range 5 {
+			if err := p.Produce(deadline(t), &Record{Topic: "shrunk", Partition: 0, Value: fmt.Append(nil, i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := commitAt(deadline(t), s, c, "shrunk", "shrunk", 0, 100); err != nil {
+			t.Fatal(err)
+		}
+		alarms := make(chan Alarm, 10)
+		ch := make(chan string, 20)
+		startGroup(t, c, "shrunk", []string{"shrunk"}, func(_ context.Context, r *Record) error { ch <- string(r.Value); return nil },
+			func(g *groupConfig) { g.alarm = func(a Alarm) { alarms <- a } })
+		if a := receive(t, "the alarm", alarms); a.Reason != AlarmWentBack || a.Offset != 100 {
+			t.Errorf("alarm %+v", a)
+		}
+		for i := range 5 {
+			if got := receive(t, "the records", ch); got != fmt.Sprint(i) {
+				t.Errorf("got %s, want %d", got, i)
+			}
+		}
+		await(t, "lag 0", func() bool { return lagOf(t, c, "shrunk", "shrunk") == 0 })
+	})
+}
+
+func TestStalledFetchJoinsAnew(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		c := s.cluster(t)
+		s.topics(t, c, "stall")
+		p := s.producer(t, c)
+		if err := p.Produce(deadline(t), &Record{Topic: "stall", Partition: 0, Value: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+		entered := make(chan struct{}, 1)
+		hold := make(chan struct{})
+		alarms := make(chan Alarm, 100)
+		startGroup(t, c, "stall", []string{"stall"}, func(ctx context.Context, _ *Record) error {
+			entered <- struct{}{}
+			select {
+			case <-hold:
+			case <-ctx.Done():
+			}
+			return nil
+		}, func(g *groupConfig) { g.stall = 40 * time.Millisecond; g.alarm = func(a Alarm) { alarms <- a } })
+		receive(t, "the handler", entered)
+		if a := receive(t, "the alarm", alarms); a.Reason != AlarmSlow || a.Offset != 0 {
+			t.Errorf("alarm %+v", a)
+		}
+		close(hold)
+		await(t, "lag 0", func() bool { return lagOf(t, c, "stall", "stall") == 0 })
+	})
+}
