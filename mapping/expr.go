@@ -156,7 +156,9 @@ func parseNumber(s string) float64 {
 }
 
 func isDecimal(s string) bool {
-	s = strings.TrimLeft(s, "+-")
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		s = s[1:]
+	}
 	digits, dots := 0, 0
 	for i := range len(s) {
 		switch {

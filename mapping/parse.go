@@ -248,8 +248,8 @@ func (p *parser) path() expr {
 	for {
 		s := p.step()
 		s.deep = deep
-		if (deep || s.axis == axisParent) && many {
-			e.tangled = true
+		if (deep || s.axis == axisParent) && many || deep && (len(s.preds) > 0 || s.test == testText) {
+			e.tangled = true // the last two go parent by parent, not in document order
 		}
 		many = many || deep || s.axis == axisChild
 		if len(e.steps) > maxSteps {

@@ -1,0 +1,90 @@
+package mapping
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// FuzzProgram feeds any mapping and any input: compiling and running must end,
+// without panic, and what was built must be JSON or XML-worthy text.
+func FuzzProgram(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.maptest")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		all := sections(text)
+		for _, s := range all[1:] {
+			if s.name == "input.xml" || s.name == "input.json" {
+				f.Add(all[0].body, s.body)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, rules, input []byte) {
+		p, err := Compile("fuzz", rules)
+		if err != nil {
+			return
+		}
+		if p.dir == ValueToXML {
+			if v, err := DecodeJSON(input); err == nil {
+				if e, _, err := p.TraceBuild(v); err == nil && e == nil {
+					t.Error("neither an element nor an error")
+				}
+			}
+			return
+		}
+		n, err := parseXML(input)
+		if err != nil {
+			return
+		}
+		v, _, err := p.Trace(n)
+		if err != nil {
+			return
+		}
+		if _, err := json.Marshal(v); err != nil {
+			t.Errorf("the record is no JSON: %v", err)
+		}
+	})
+}
+
+// FuzzExpr feeds any expression over a fixed input.
+func FuzzExpr(f *testing.F) {
+	for _, fn := range Functions() {
+		for _, ex := range fn.Examples {
+			f.Add(ex.Expr)
+		}
+	}
+	f.Add("//*[//*[//*[//*]]]")
+	f.Add("a/b[1][last()]/../@c | d")
+	in, err := parseXML([]byte(`<a x="1"><b>1<i>2</i>3</b><b y="2"><c>17</c></b></a>`))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s := &Scope{names: newNames(), prefixes: map[string]string{"p": "urn:p"}}
+		g := &grammar{names: s.names, prefixes: s.prefixes, xml: true}
+		e, fault := g.parseExpr(text)
+		if fault != nil {
+			if fault.at < 0 || fault.at > len(text) {
+				t.Errorf("fault at %d of %d bytes", fault.at, len(text))
+			}
+			return
+		}
+		m := newMachine(s)
+		if err := m.load.loadXML(in, true); err != nil {
+			t.Fatal(err)
+		}
+		m.allow()
+		if v, err := e.eval(m, 0); err == nil {
+			for _, id := range v.nodes {
+				m.tree.path(id)
+			}
+		}
+	})
+}
