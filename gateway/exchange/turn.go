@@ -137,7 +137,8 @@ type turn struct {
 
 func (t *turn) done() (*Conversation, []canon.Message, error) {
 	if !t.changed {
-		if t.old == nil || t.old.Phase.Final() || t.old.Passed >= maxPassed {
+		// A deadline that is not that of the timer never will be.
+		if _, late := t.m.Body.(*canon.Deadline); late || t.old == nil || t.old.Phase.Final() || t.old.Passed >= maxPassed {
 			return t.old, t.out, nil
 		}
 		same := *t.old

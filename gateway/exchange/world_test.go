@@ -201,8 +201,10 @@ func (s *side) deadline() canon.Message {
 	if s.c == nil || s.c.Timer == "" {
 		return s.message(&canon.Deadline{Timer: "T9", Due: s.at})
 	}
-	m := exchange.DeadlineOf(s.c, s.c.Due)
-	return m
+	if s.at.Before(s.c.Due) {
+		s.at = s.c.Due
+	}
+	return exchange.DeadlineOf(s.c, s.at)
 }
 
 func (s *side) previewRequired(change ...func(*canon.PreviewRequired)) canon.Message {
