@@ -18,7 +18,7 @@ type C14N struct {
 func (e Element) Canonical(w io.Writer, form C14N) error {
 	c := newCanonicalizer(e.d, form)
 	c.w = w
-	c.buf = make([]byte, 0, flushAt+256)
+	c.buf = make([]byte, 0, min(flushAt, 2*len(e.Raw())+256))
 	c.subtree(e.i)
 	c.flush()
 	return c.err
@@ -37,7 +37,7 @@ func (e Element) AppendCanonical(dst []byte, form C14N) []byte {
 func (d *Document) Canonical(w io.Writer, form C14N) error {
 	c := newCanonicalizer(d, form)
 	c.w = w
-	c.buf = make([]byte, 0, flushAt+256)
+	c.buf = make([]byte, 0, min(flushAt, 2*len(d.src)+256))
 	for i := int32(1); i < d.nodes[0].end; i = d.nodes[i].end {
 		n := &d.nodes[i]
 		if n.kind == KindComment && !form.Comments {

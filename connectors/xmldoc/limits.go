@@ -5,7 +5,7 @@ package xmldoc
 type Limits struct {
 	MaxBytes      int // Default 16 MiB; size of the document as received. At most 1 GiB.
 	MaxDepth      int // Default 64; nested elements.
-	MaxNodes      int // Default 524288; elements, attributes, texts, comments and PIs together.
+	MaxNodes      int // Default 524288; elements, attributes, declarations, texts, comments and PIs together.
 	MaxAttributes int // Default 256; attributes and namespace declarations of one element.
 	MaxNamespaces int // Default 128; namespace declarations in scope at any point.
 	MaxName       int // Default 1024; bytes in one qualified name. At most 65535.

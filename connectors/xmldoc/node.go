@@ -15,8 +15,8 @@ const (
 )
 
 // A Node is a handle on any node of a document: what a navigator walks on. Like
-// Element it is a small comparable value; the zero Node is no node. Every move is
-// constant time but Next of an attribute's owner, which is too.
+// Element it is a small comparable value; the zero Node is no node. Every move takes
+// constant time.
 type Node struct {
 	d *Document
 	i int32

@@ -234,6 +234,7 @@ func TestVerifyRefusesByKeyAndAttachment(t *testing.T) {
 	doc := parse(t, signedEnvelope(t, keys().rsa, envelope0))
 	sig := findSignature(t, doc)
 	weak := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}
+	huge := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 16384), E: 65537}
 	other, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -251,6 +252,7 @@ func TestVerifyRefusesByKeyAndAttachment(t *testing.T) {
 		{"a key that is not found", xmlsec.Verification{Signature: sig, Key: func(xmldoc.Element) (crypto.PublicKey, error) { return nil, errors.New("none") }}, xmlsec.ReasonKeyUnresolved},
 		{"a nil key", xmlsec.Verification{Signature: sig, Key: xmlsec.WithKey(nil)}, xmlsec.ReasonKeyUnfit},
 		{"a short key", xmlsec.Verification{Signature: sig, Key: xmlsec.WithKey(weak)}, xmlsec.ReasonKeyUnfit},
+		{"a huge key", xmlsec.Verification{Signature: sig, Key: xmlsec.WithKey(huge)}, xmlsec.ReasonKeyUnfit},
 		{"a key shorter than the policy wants", xmlsec.Verification{Signature: sig, Key: key, Policy: xmlsec.Policy{MinRSABits: 3072}}, xmlsec.ReasonKeyUnfit},
 		{"a key of another kind", xmlsec.Verification{Signature: sig, Key: xmlsec.WithKey(keys().p256.Public())}, xmlsec.ReasonKeyUnfit},
 		{"another key", xmlsec.Verification{Signature: sig, Key: xmlsec.WithKey(other.Public())}, xmlsec.ReasonSignatureInvalid},

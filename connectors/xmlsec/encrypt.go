@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 
 	"oncegate/connectors/xmldoc"
 )
@@ -45,8 +46,8 @@ func sessionKey(alg DataAlgorithm, key []byte) (*SessionKey, error) {
 	return &SessionKey{algorithm: alg, key: key, aead: aead}, nil
 }
 
-func (k *SessionKey) String() string   { return "[redacted]" }
-func (k *SessionKey) GoString() string { return "[redacted]" }
+// Format keeps the key out of every print verb.
+func (k *SessionKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") }
 
 // Overhead is what Seal adds: a nonce of 12 bytes and a tag of 16.
 func (k *SessionKey) Overhead() int { return k.aead.Overhead() }

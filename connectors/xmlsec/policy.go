@@ -12,6 +12,7 @@ import (
 
 const (
 	defaultMinRSABits    = 2048
+	maxRSABits           = 16384
 	defaultMaxReferences = 30 // Santuario's secure validation, hence Domibus
 )
 
@@ -80,8 +81,9 @@ func fit(alg SignatureAlgorithm, pub crypto.PublicKey, minRSABits int) error {
 	switch k := pub.(type) {
 	case *rsa.PublicKey:
 		have = kindRSA
-		if k == nil || k.N == nil || k.N.BitLen() < minRSABits {
-			return refuse(ReasonKeyUnfit, fmt.Sprintf("an RSA key of less than %d bits", minRSABits), nil)
+		// The ceiling keeps a peer from choosing how long a verification takes.
+		if k == nil || k.N == nil || k.N.BitLen() < minRSABits || k.N.BitLen() > maxRSABits {
+			return refuse(ReasonKeyUnfit, fmt.Sprintf("an RSA key of less than %d or more than %d bits", minRSABits, maxRSABits), nil)
 		}
 	case *ecdsa.PublicKey:
 		have = kindECDSA

@@ -235,6 +235,31 @@ func TestXmlsec1VerifiesOurSignatures(t *testing.T) {
 	}
 }
 
+// An envelope as AS4 has it: two elements by wsu:Id, one of them with a PrefixList.
+func TestXmlsec1VerifiesOurEnvelope(t *testing.T) {
+	doc := parse(t, strings.Replace(benchEnvelope, "SIGNATURE", "", 1))
+	sig, err := xmlsec.Sign(xmlsec.Signing{Key: keys().rsa, KeyInfo: []byte(tokenReference), Targets: []xmlsec.Target{
+		{ID: "msg", Element: elementWithID(t, doc, "msg"), Prefixes: []string{"S", "wsse"}},
+		{ID: "body", Element: elementWithID(t, doc, "body")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	_, pub := pemFiles(t, dir, keys().rsa)
+	good := strings.Replace(benchEnvelope, "SIGNATURE", string(sig.XML), 1)
+	verify := func(s string) error {
+		_, err := xmlsec1(t, "--verify", "--id-attr:Id", "Messaging", "--id-attr:Id", "Body", "--pubkey-pem", pub, writeFile(t, dir, "envelope.xml", s))
+		return err
+	}
+	if err := verify(good); err != nil {
+		t.Errorf("xmlsec1 refuses: %v", err)
+	}
+	if err := verify(strings.Replace(good, "ExecuteQueryRequest", "ExecuteQueryResponse", 1)); err == nil {
+		t.Error("xmlsec1 accepts a changed envelope")
+	}
+}
+
 func TestVerifyAcceptsWhatXmlsec1Signs(t *testing.T) {
 	for _, c := range algorithmCases() {
 		if c.alg == xmlsec.Ed25519 {
