@@ -17,7 +17,7 @@ func TestMaptests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			results, err := RunTests(file, text, Codec{Parse: parseXML, Write: writeXML})
+			results, err := RunTests(file, text, Codec{Parse: parseXML, Same: sameXML})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -70,6 +70,18 @@ func parseXML(text []byte) (Node, error) {
 	return nil, fmt.Errorf("no root element")
 }
 
+// sameXML compares octets: the writer below writes one form only.
+func sameXML(have *Element, want []byte) error {
+	got, err := writeXML(have)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(bytes.TrimSpace(got), bytes.TrimSpace(want)) {
+		return fmt.Errorf("the output differs\n%s", FirstDifference(got, want))
+	}
+	return nil
+}
+
 // writeXML writes with the prefixes of the rules, declared where first used.
 func writeXML(e *Element) ([]byte, error) {
 	var b bytes.Buffer

@@ -99,3 +99,23 @@ func declarations(e *mapping.Element) []xmldoc.NS {
 	walk(e)
 	return out
 }
+
+// Codec reads and compares XML for tests of mappings.
+func Codec() mapping.Codec {
+	return mapping.Codec{
+		Parse: func(text []byte) (mapping.Node, error) {
+			doc, err := xmldoc.ParseBytes(text, xmldoc.Limits{})
+			if err != nil {
+				return nil, err
+			}
+			return Node(doc.Root()), nil
+		},
+		Same: func(have *mapping.Element, want []byte) error {
+			text, err := document(have)
+			if err != nil {
+				return err
+			}
+			return sameXML("output.xml", text, want)
+		},
+	}
+}
