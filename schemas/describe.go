@@ -40,7 +40,7 @@ func (s *schemaSet) describe(e *jsonschema.ValidationError) string {
 // document and is shown as *.
 func (s *schemaSet) pointer(tokens []string) string {
 	if len(tokens) == 0 {
-		return "/"
+		return "(root)"
 	}
 	var b strings.Builder
 	for _, t := range tokens {
