@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -54,8 +55,8 @@ func credentials(portals []Portal, operators []Operator) ([]credential, error) {
 	var out []credential
 	var errs []error
 	add := func(c credential, hashes []string) {
-		if c.name == "" || strings.ContainsAny(c.name, " \t\r\n") {
-			errs = append(errs, fmt.Errorf("name %q: want one word", c.name))
+		if !credentialName.MatchString(c.name) {
+			errs = append(errs, fmt.Errorf("name %q: want one word of letters, digits and . _ : -", c.name))
 		}
 		if len(hashes) == 0 {
 			errs = append(errs, fmt.Errorf("%s: TokenHashes is required", c.name))
@@ -94,6 +95,9 @@ func credentials(portals []Portal, operators []Operator) ([]credential, error) {
 	}
 	return out, errors.Join(errs...)
 }
+
+// credentialName is also the form that canonical messages ask of a portal's name.
+var credentialName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
 
 // authenticate finds the holder of the bearer token. Hashes are compared in
 // constant time and all of them, so time tells nothing about a token.

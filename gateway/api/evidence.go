@@ -347,7 +347,7 @@ func (a *API) getEvidence(w http.ResponseWriter, r *http.Request, who credential
 // fileName holds nothing that came from a person or a partner.
 func fileName(d canon.Document) string {
 	name := "evidence"
-	if canon.ValidUUID(d.ID) {
+	if canon.ValidUUID(strings.ToLower(d.ID)) {
 		name += "-" + d.ID
 	}
 	switch t, _, _ := mime.ParseMediaType(d.Payload.MediaType); t {

@@ -20,6 +20,7 @@ import (
 	"oncegate/gateway/payload/payloadtest"
 	"oncegate/gateway/preview"
 	"oncegate/gateway/routing"
+	"oncegate/schemas"
 	"oncegate/schemas/canon"
 )
 
@@ -44,10 +45,10 @@ type world struct {
 	memory  *memory
 	vault   *payload.Vault
 	keyring *payload.Keyring
+	sealer  exchangetest.Sealer
 
 	mu    sync.Mutex
 	log   []canon.Message
-	seen  map[canon.MessageID]bool
 	now   time.Time
 	down  bool // the log does not answer
 	held  bool // the core does not run
@@ -58,7 +59,7 @@ type world struct {
 
 func newWorld(t *testing.T, change ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, store: &exchangetest.Memory{}, memory: &memory{}, now: start, seen: map[canon.MessageID]bool{}}
+	w := &world{t: t, store: &exchangetest.Memory{}, memory: &memory{}, now: start}
 	var kek payload.KEK
 	kek.ID, kek.NotBefore, kek.Term, kek.Key = "k", start.Add(-time.Hour), start.Add(1000*time.Hour), payload.Secret{1}
 	ring, err := payload.NewRing(kek)
@@ -130,6 +131,22 @@ func (w *world) publish(ctx context.Context, ms ...canon.Message) error {
 	if w.down {
 		w.mu.Unlock()
 		return canon.NewFault(canon.CodeLogUnavailable, errors.New("no broker"), "the log does not answer")
+	}
+	for _, m := range ms { // the log takes what keeps its contract
+		data, err := canon.MarshalBody(m.Body, func(plain []byte) (canon.Box, error) {
+			if err := schemas.ValidatePrivate(m.Kind, plain); err != nil {
+				return canon.Box{}, err
+			}
+			return w.sealer.Seal(ctx, m.Conversation, []byte(m.Kind), plain)
+		})
+		if err == nil {
+			err = schemas.Validate(m.Kind, data)
+		}
+		if err != nil {
+			w.mu.Unlock()
+			w.t.Errorf("publishing %s: %v", m.Kind, err)
+			return err
+		}
 	}
 	w.log = append(w.log, ms...)
 	held := w.held
