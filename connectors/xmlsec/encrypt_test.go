@@ -121,6 +121,10 @@ func TestDecryptRefuses(t *testing.T) {
 		}
 		return strings.ReplaceAll(header, old, new)
 	}
+	cut := func(from, to string) string {
+		i := strings.Index(header, from)
+		return header[:i] + header[i+strings.Index(header[i:], to)+len(to):]
+	}
 	changed := map[string][]byte{"first%part@test": bytes.Clone(sealed["first%part@test"]), "second": sealed["second"]}
 	changed["first%part@test"][14] ^= 1
 	data1 := header[strings.Index(header, `<xenc:EncryptedData xmlns:xenc="`+xmlsec.SpaceXENC+`" Id="ED-1"`):strings.Index(header, `<xenc:EncryptedData xmlns:xenc="`+xmlsec.SpaceXENC+`" Id="ED-2"`)]
@@ -150,6 +154,16 @@ func TestDecryptRefuses(t *testing.T) {
 		{"data twice", strings.Replace(header, "</h>", data1+"</h>", 1), sealed, keys().rsa, xmlsec.ReasonDuplicateTarget},
 		{"a web address for content", swap(`cid:second`, `http://127.0.0.1/second`), sealed, keys().rsa, xmlsec.ReasonURI},
 		{"an encrypted element", swap("#Attachment-Content-Only", "#Element"), sealed, keys().rsa, xmlsec.ReasonStructure},
+		{"a second part that was changed", header, map[string][]byte{"first%part@test": sealed["first%part@test"], "second": sealed["first%part@test"][1:]}, keys().rsa, xmlsec.ReasonDecryption},
+		{"no reference list", cut("<xenc:ReferenceList>", "</xenc:ReferenceList>"), sealed, keys().rsa, xmlsec.ReasonStructure},
+		{"no key in the key", cut("<xenc:CipherValue>", "</xenc:CipherValue>"), sealed, keys().rsa, xmlsec.ReasonStructure},
+		{"no mask", cut("<xenc11:MGF", "/>"), sealed, keys().rsa, xmlsec.ReasonAlgorithmDenied},
+		{"OAEP parameters", swap("<xenc11:MGF", "<xenc:OAEPparams>AAAA</xenc:OAEPparams><xenc11:MGF"), sealed, keys().rsa, xmlsec.ReasonStructure},
+		{"two digests", swap("<xenc11:MGF", `<ds:DigestMethod xmlns:ds="`+xmlsec.SpaceDS+`" Algorithm="`+string(xmlsec.SHA256)+`"/><xenc11:MGF`), sealed, keys().rsa, xmlsec.ReasonStructure},
+		{"a reference to a key", swap("xenc:DataReference", "xenc:KeyReference"), sealed, keys().rsa, xmlsec.ReasonURI},
+		{"one id on two data", swap(`Id="ED-2"`, `Id="ED-1"`), sealed, keys().rsa, xmlsec.ReasonIDCollision},
+		{"a carried key name", swap("</xenc:EncryptedKey>", "<xenc:CarriedKeyName>a</xenc:CarriedKeyName></xenc:EncryptedKey>"), sealed, keys().rsa, xmlsec.ReasonStructure},
+		{"no private key", header, sealed, nil, xmlsec.ReasonKeyUnresolved},
 		{"no transform", swap("#Attachment-Ciphertext-Transform", "#Other"), sealed, keys().rsa, xmlsec.ReasonTransform},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -169,6 +169,24 @@ func TestVerifyAcceptsWhatSignMakes(t *testing.T) {
 	}
 }
 
+func TestLargeElementIsStreamed(t *testing.T) {
+	big := strings.Replace(letter, "text", strings.Repeat("long &amp; ", 20000), 1)
+	doc := parse(t, big)
+	s, err := xmlsec.Sign(xmlsec.Signing{Key: keys().ed, Targets: []xmlsec.Target{{ID: "one", Element: elementWithID(t, doc, "one")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire := strings.Replace(big, "<!--signature-->", string(s.XML), 1)
+	if _, err := verify(t, wire, keys().ed.Public(), allowAll); err != nil {
+		t.Error(err)
+	}
+	octets := elementWithID(t, doc, "one").AppendCanonical(nil, xmldoc.C14N{})
+	byHand, err := xmlsec.Sign(xmlsec.Signing{Key: keys().ed, Targets: []xmlsec.Target{{ID: "one", Canonical: octets}}})
+	if err != nil || !bytes.Equal(s.XML, byHand.XML) {
+		t.Errorf("canonical octets by hand give another signature, %v", err)
+	}
+}
+
 func xmlsec1(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	program, err := exec.LookPath("xmlsec1")
