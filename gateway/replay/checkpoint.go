@@ -145,19 +145,13 @@ func (f FileCheckpoints) Load(_ context.Context, job string) (*Checkpoint, error
 	var c Checkpoint
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil || c.Plan == nil || c.Plan.ID != job {
-		return nil, fmt.Errorf("checkpoint %s: %w", job, cmpErr(err))
+	if err := d.Decode(&c); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", job, err)
+	}
+	if c.Plan == nil || c.Plan.ID != job {
+		return nil, fmt.Errorf("checkpoint %s: it is of another job", job)
 	}
 	return &c, nil
-}
-
-var errForeignCheckpoint = errors.New("is not of this job")
-
-func cmpErr(err error) error {
-	if err == nil {
-		return errForeignCheckpoint
-	}
-	return err
 }
 
 func (f FileCheckpoints) path(job string) (string, error) {

@@ -118,6 +118,6 @@ type Source interface {
 type Sink interface {
 	// Write returns nil only when all records are durable, those of one key in
 	// the order given. Topics are without prefix; Partition, Offset and Time are
-	// the sink's own.
+	// the sink's own. It does not keep rs.
 	Write(ctx context.Context, rs ...Record) error
 }
