@@ -73,6 +73,15 @@ func TestExpressionsFollowXPath(t *testing.T) {
 		{"a slash begins at the top", "join(a/c[/n = '05']/b, '')", "4"},
 		{"and binds closer than or", "1 = 1 or 1 = 2 and 1 = 2", "true"},
 		{"words of operators may be names", "count(a/b[. = 1 or . = 2])", "2"},
+		{"substring begins before the text", "substring('abc', -1, 3)", "a"},
+		{"substring of nothing", "substring('abc', 2, 0)", ""},
+		{"substring counts characters", "substring('äöü', 2, 1)", "ö"},
+		{"substring to the end", "substring('äöü', 3, 9)", "ü"},
+		{"split by a long mark", "split('a::b::c', '::', 2)", "b"},
+		{"split from the end", "split('a::b::c', '::', -2)", "b"},
+		{"split before the start", "split('a::b', '::', -3)", ""},
+		{"split has no part 0", "split('a::b', '::', 0)", ""},
+		{"translate takes the first of two", "translate('aab', 'aa', 'xy')", "xxb"},
 		{"several nodes are no text", "concat(a/b, 'x')", "error: 3 nodes where one is wanted: choose with a condition such as [1], or use join()"},
 	} {
 		if got := evalText(t, tc.expr, in); got != tc.want {

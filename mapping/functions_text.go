@@ -144,18 +144,23 @@ func textFunctions() []Function {
 				if err != nil {
 					return value{}, err
 				}
-				from, to := []rune(c.word(1)), []rune(c.word(2))
+				to := []rune(c.word(2))
+				table := map[rune]rune{}
+				for i, r := range []rune(c.word(1)) {
+					if _, twice := table[r]; twice {
+						continue // the first counts (XPath 1.0 4.2)
+					}
+					table[r] = -1
+					if i < len(to) {
+						table[r] = to[i]
+					}
+				}
 				return textValue(strings.Map(func(r rune) rune {
-					for i, f := range from {
-						if f == r {
-							if i < len(to) {
-								return to[i]
-							}
-							return -1
-						}
+					if t, ok := table[r]; ok {
+						return t
 					}
 					return r
-				}, s)), nil
+				}, s)), c.m.charge(len(table) + len(s)/8)
 			},
 		},
 		{
@@ -286,10 +291,21 @@ func evalSubstring(c *callCtx) (value, error) {
 			return value{}, err
 		}
 	}
-	runes := []rune(s)
-	from := min(max(start-1, 0), len(runes))
-	to := min(max(start-1+length, from), len(runes))
-	return textValue(string(runes[from:to])), nil
+	from, to, n := len(s), len(s), 0
+	for i := range s {
+		n++
+		if n == max(start, 1) {
+			from = i
+		}
+		if n == start+length {
+			to = i
+			break
+		}
+	}
+	if start+length < 1 || to < from {
+		return textValue(""), nil
+	}
+	return textValue(s[from:to]), nil
 }
 
 func evalSplit(c *callCtx) (value, error) {
@@ -301,12 +317,30 @@ func evalSplit(c *callCtx) (value, error) {
 	if err != nil {
 		return value{}, err
 	}
-	parts := strings.Split(s, c.word(1))
-	switch {
-	case part > 0 && part <= len(parts):
-		return textValue(parts[part-1]), nil
-	case part < 0 && -part <= len(parts):
-		return textValue(parts[len(parts)+part]), nil
+	sep := c.word(1)
+	for ; part > 1; part-- { // cut by cut: a list of all parts could be huge
+		i := strings.Index(s, sep)
+		if i < 0 {
+			return textValue(""), nil
+		}
+		s = s[i+len(sep):]
 	}
-	return textValue(""), nil
+	for ; part < -1; part++ {
+		i := strings.LastIndex(s, sep)
+		if i < 0 {
+			return textValue(""), nil
+		}
+		s = s[:i]
+	}
+	switch part {
+	case 1:
+		s, _, _ = strings.Cut(s, sep)
+	case -1:
+		if i := strings.LastIndex(s, sep); i >= 0 {
+			s = s[i+len(sep):]
+		}
+	default:
+		s = ""
+	}
+	return textValue(s), nil
 }

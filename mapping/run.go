@@ -57,7 +57,7 @@ func (p *Program) read(n Node, trace bool) (*Reading, error) {
 	}
 	m := p.take(trace)
 	if err := m.load.loadXML(n, trace); err != nil {
-		p.pool.Put(m)
+		p.give(m)
 		return nil, fmt.Errorf("reading the input: %w", err)
 	}
 	m.allow()
@@ -71,6 +71,16 @@ func (p *Program) take(trace bool) *machine {
 	return m
 }
 
+// give returns a machine. Its memory must hold nothing of the person it read
+// about, and one huge input must not keep its room for ever.
+func (p *Program) give(m *machine) {
+	if cap(m.tree.nodes)+cap(m.tree.attrs) > 1<<18 {
+		return
+	}
+	m.tree.forget()
+	p.pool.Put(m)
+}
+
 // allow sets the budget: generous, linear in the input, and bounded.
 func (m *machine) allow() {
 	m.budget = min(1_000_000+500*(len(m.tree.nodes)+len(m.tree.attrs)), 200_000_000)
@@ -79,7 +89,7 @@ func (m *machine) allow() {
 // Close gives the memory of the reading back.
 func (r *Reading) Close() {
 	if r.m != nil {
-		r.p.pool.Put(r.m)
+		r.p.give(r.m)
 		r.m = nil
 	}
 }
@@ -171,7 +181,7 @@ func (p *Program) build(v any, trace bool) (*Element, Report, error) {
 		return nil, Report{}, errors.New("this mapping reads XML: it cannot make any")
 	}
 	m := p.take(trace)
-	defer p.pool.Put(m)
+	defer p.give(m)
 	if err := m.load.loadValue(v, trace); err != nil {
 		return nil, Report{}, fmt.Errorf("reading the input: %w", err)
 	}

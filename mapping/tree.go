@@ -133,15 +133,19 @@ func newLoader(t *tree, n *names) *loader {
 }
 
 func (l *loader) reset(trace bool) {
-	t := l.t
-	clear(t.nodes) // the texts of the last input must not outlive it here
+	l.t.forget()
+	l.trace, l.depth, l.err, l.pending, l.more = trace, 0, nil, "", l.more[:0]
+	l.lastSpace, l.lastSpaceID = "", 1
+	l.cur, l.last = l.push(nameDocument, 0, none, ""), none
+}
+
+// forget empties the tree and lets go of every text of its input.
+func (t *tree) forget() {
+	clear(t.nodes)
 	clear(t.attrs)
 	clear(t.locals)
 	clear(t.attrLocals)
 	t.nodes, t.attrs, t.locals, t.attrLocals = t.nodes[:0], t.attrs[:0], t.locals[:0], t.attrLocals[:0]
-	l.trace, l.depth, l.err, l.pending, l.more = trace, 0, nil, "", l.more[:0]
-	l.lastSpace, l.lastSpaceID = "", 1
-	l.cur, l.last = l.push(nameDocument, 0, none, ""), none
 }
 
 func (l *loader) push(name, space int32, parent nodeID, local string) nodeID {
@@ -201,6 +205,7 @@ func (l *loader) takeText() string {
 	text := l.pending
 	if len(l.more) > 0 {
 		text = string(l.more)
+		clear(l.more)
 	}
 	l.pending, l.more = "", l.more[:0]
 	return text
