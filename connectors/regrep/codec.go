@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"oncegate/connectors/edelivery"
@@ -133,6 +134,9 @@ func (c *Codec) Decode(ctx context.Context, in edelivery.Incoming, payloads cano
 // decode returns the root of the document, once there is one, with every error.
 func (c *Codec) decode(ctx context.Context, in edelivery.Incoming, family string, payloads canon.Payloads) (canon.Message, xmldoc.Element, error) {
 	var m canon.Message
+	if family == familyResponse {
+		in.Parts = documentFirst(in.Parts)
+	}
 	root, err := c.document(in, family)
 	if err != nil {
 		return m, root, err
@@ -181,6 +185,19 @@ func (c *Codec) decode(ctx context.Context, in edelivery.Incoming, family string
 	return canon.Message{
 		ID: messageID(&in.Header), Kind: body.Kind(), Conversation: conversation, At: in.Now.UTC(), Body: body,
 	}, root, nil
+}
+
+// documentFirst moves the RegRep part to the front: that a response begins with
+// it is a warning only (R-EDM-ebMS-032).
+func documentFirst(parts []edelivery.Part) []edelivery.Part {
+	at := slices.IndexFunc(parts, func(p edelivery.Part) bool { return baseType(p.MediaType) == MediaType })
+	if at <= 0 {
+		return parts
+	}
+	out := slices.Clone(parts)
+	copy(out[1:], parts[:at])
+	out[0] = parts[at]
+	return out
 }
 
 // messageID gives one AS4 message one canonical id, however often it arrives.

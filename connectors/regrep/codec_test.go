@@ -121,6 +121,7 @@ func TestAttachments(t *testing.T) {
 		want  string
 	}{
 		{"all there, in another order", nil, []edelivery.Part{good[2], good[0], good[1]}, ""},
+		{"the document is last", nil, good, ""},
 		{"one is missing", nil, good[:2], "names no part"},
 		{"one is not named", nil, append(attachments(), attachment("x@y", "application/pdf", nil)), "named by no RepositoryItemRef"},
 		{"two have one id", nil, append(attachments(), good[0]), "two parts have one Content-ID"},
@@ -140,6 +141,9 @@ func TestAttachments(t *testing.T) {
 			in := incoming(ActionResponse, []byte(golden(t, "response-delivered")), tt.parts...)
 			if tt.codec != nil {
 				in.Parts[0].Size = 0 // the limits are about evidence here
+			}
+			if tt.name == "the document is last" {
+				in.Parts = append(in.Parts[1:], in.Parts[0])
 			}
 			ms, err := c.Decode(t.Context(), in, s)
 			if tt.want == "" {
@@ -250,6 +254,7 @@ func TestEncodeRefuses(t *testing.T) {
 		{"too large", response(func(p *canon.EvidenceResponse) { p.Documents[1].Payload.Size = 1001 }), "1000 bytes"},
 		{"supplement of nothing", response(func(p *canon.EvidenceResponse) { p.Documents[1].For = id(99) }), "supplements no main"},
 		{"supplements in a circle", response(func(p *canon.EvidenceResponse) { p.Documents[1].For = id(10) }), "supplements no main"},
+		{"nothing about whom", response(func(p *canon.EvidenceResponse) { p.Private = canon.Sealed[canon.ResponsePrivate]{} }), "private"},
 		{"no date of issue", response(func(p *canon.EvidenceResponse) { p.Documents[0].IssuedOn = "" }), "R-EDM-RESP-C016"},
 		{"one id twice", response(func(p *canon.EvidenceResponse) { p.Documents[1].ID = id(8) }), ""},
 		{"document id is the response id", response(func(p *canon.EvidenceResponse) { p.Response = id(8) }), "one Content-ID"},

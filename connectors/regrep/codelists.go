@@ -135,14 +135,13 @@ func uuid(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		c := s[i] | 0x20 // lower case; "-" and digits stay as they are
-		switch i {
+		switch c := s[i]; i {
 		case 8, 13, 18, 23:
-			if s[i] != '-' {
+			if c != '-' {
 				return false
 			}
 		default:
-			if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
 				return false
 			}
 		}

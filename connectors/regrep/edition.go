@@ -7,6 +7,7 @@ import (
 
 // An edition reads and writes the documents of one EDM version. Reading returns
 // a *violation for a broken rule; writing returns the document whole. Editions
+// are handed only documents that name them, or that name no edition, and they
 // know no transport: envelopes lack the parties, the exchange and the session,
 // which stand in the message header.
 type edition interface {

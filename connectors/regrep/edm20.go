@@ -37,13 +37,6 @@ const (
 	familyError    = "R-EDM-ERR-"
 )
 
-// fixed checks a text that can have one value only.
-func (r *reader) fixed(v xmldoc.Element, rule, what, want string) {
-	if s := r.string(v); !v.IsZero() && r.bad == nil && s != want {
-		r.fail(v, rule, what+" is not "+want)
-	}
-}
-
 // identifier reads a bare UUID.
 func (r *reader) identifier(v xmldoc.Element, rule, what string) string {
 	s := r.string(v)

@@ -55,7 +55,6 @@ func (d *edm20) readException(root xmldoc.Element) (canon.Body, error) {
 		part{name: rimName("RegistryObjectList"), rule: "S007"},
 	)
 	s := r.slots(root, errorSlotRules, errorSlots)
-	r.fixed(s["SpecificationIdentifier"], "C001", "SpecificationIdentifier", specification20)
 	env := canon.Envelope{Specification: specification20}
 	id := r.identifier(s["EvidenceResponseIdentifier"], "C002", "EvidenceResponseIdentifier")
 	var role string

@@ -54,7 +54,6 @@ func (d *edm20) readRequest(root xmldoc.Element) (*canon.EvidenceRequest, error)
 		part{name: queryName("Query"), min: 1, max: 1},
 	)
 	s := r.slots(root, requestSlotRules, requestSlots)
-	r.fixed(s["SpecificationIdentifier"], "C001", "SpecificationIdentifier", specification20)
 	q.Specification = specification20
 	q.IssuedAt = r.dateTime(r.value(s["IssueDateTime"]), "C002")
 	q.Procedure = r.code(r.value(s["Procedure"]), "C003", d.procedure)

@@ -35,7 +35,6 @@ func (d *edm20) readResponse(root xmldoc.Element) (*response, error) {
 		part{name: rimName("RegistryObjectList"), min: 1, max: 1, rule: "S007"},
 	)
 	s := r.slots(root, responseSlotRules, responseSlots)
-	r.fixed(s["SpecificationIdentifier"], "C002", "SpecificationIdentifier", specification20)
 	body.Specification = specification20
 	body.Response = r.identifier(s["EvidenceResponseIdentifier"], "C003", "EvidenceResponseIdentifier")
 	body.IssuedAt = r.dateTime(r.value(s["IssueDateTime"]), "C004")

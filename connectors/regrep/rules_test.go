@@ -2,6 +2,16 @@ package regrep
 
 import "strings"
 
+const (
+	intermediary = `<rim:Element xsi:type="rim:AnyValueType"><sdg:Agent><sdg:Identifier schemeID="urn:oasis:names:tc:ebcore:partyid-type:unregistered:NL">I</sdg:Identifier><sdg:Name lang="EN">Platform</sdg:Name><sdg:Classification>IP</sdg:Classification></sdg:Agent></rim:Element>`
+	requirement  = `<rim:Element xsi:type="rim:AnyValueType"><sdg:Requirement><sdg:Identifier>https://sr.oots.tech.ec.europa.eu/requirements/a0000000-0000-4000-8000-000000000030</sdg:Identifier><sdg:Name lang="EN">Proof</sdg:Name></sdg:Requirement></rim:Element>`
+
+	// Ids of objects in response-delivered.
+	packageID     = "08684ae6-0228-5a03-ac3d-5b699ec3b439"
+	mainID        = "2cf13cf8-51d2-5f09-a990-25be5c9eda3d"
+	translationID = "03ee077a-c743-5471-a18d-f68ce3c8d9df"
+)
+
 // One failing sample for each rule that is enforced.
 
 var requestRules = []ruleCase{
@@ -167,6 +177,12 @@ var requestRules = []ruleCase{
 	{"XSD", "request-second", put("Maija", "<b>Maija</b>")},
 	{"XSD", "request-second", put("Maija", " ")},
 	{"TDD 4.5.1", "request-full", put("<sdg:ValueExpression>https:", "<sdg:ValueExpression>http:")},
+	{"XSD", "request-full", put("StringValue>U</sdg:StringValue", "DateValue>x</sdg:DateValue")},
+	{"XSD", "request-full", put("StringValue>U</sdg:StringValue", "BooleanValue>x</sdg:BooleanValue")},
+	{"R-EDM-REQ-C023", "request-full", put("</sdg:StringValue>", "</sdg:StringValue><sdg:BooleanValue>1</sdg:BooleanValue>")},
+	{"limit", "request-second", inSlot("EvidenceRequester", "</sdg:Agent>\n      </rim:Element>", "</sdg:Agent></rim:Element>"+strings.Repeat(intermediary, maxAgents))},
+	{"limit", "request-second", inSlot("Requirements", "</sdg:Requirement>\n      </rim:Element>", "</sdg:Requirement></rim:Element>"+strings.Repeat(requirement, many))},
+	{"limit", "request-second", put("<sdg:DistributedAs>", strings.Repeat("<sdg:DistributedAs><sdg:Format>image/png</sdg:Format></sdg:DistributedAs>", maxForms)+"<sdg:DistributedAs>")},
 	{"limit", "request-second", put("Maija", strings.Repeat("a", maxName+1))},
 	{"limit", "request-second", put("<sdg:Language>FI</sdg:Language>", strings.Repeat("<sdg:Language>FI</sdg:Language>", many+1))},
 }
@@ -266,6 +282,11 @@ var responseRules = []ruleCase{
 	{"R-EDM-RESP-C042", "response-delivered", put("@gate.example.fi", "")},
 	{"TDD 4.9", "response-delivered", put(statusSuccess, statusUnavailable)},
 	{"TDD 4.5.2", "response-delivered", secondPackage},
+	{"R-EDM-RESP-S037", "response-delivered", put(`"rim:RegistryPackageType" id="urn:uuid:`+packageID+`"`, `"rim:RegistryPackageType" id="urn:uuid:`+mainID+`"`)},
+	{"R-EDM-RESP-S048", "response-delivered", put("<rim:Classification ", `<rim:Classification id="urn:uuid:`+id(40)+`" classificationScheme="urn:fdc:oots:classification:edm" classificationNode="Annex"/><rim:Classification `)},
+	{"R-EDM-RESP-S050", "response-delivered", put(`targetObject="urn:uuid:`+mainID, `targetObject="urn:uuid:`+translationID)},
+	{"XSD", "response-delivered", put("AssociationType:Translation", "AssociationType:HasMember")},
+	{"XSD", "response-delivered", put("rim:AssociationType", "rim:ServiceType")},
 	{"XSD", "response-delivered", legalSubject(goodLegal + "</sdg:LegalPerson><sdg:LegalPerson>" + goodLegal)},
 }
 
