@@ -151,11 +151,8 @@ func (v *Vault) Open(ctx context.Context, id canon.ConversationID, ref canon.Pay
 		return nil, canon.ErrForgotten
 	}
 	stored, err := v.cfg.Blobs.Open(ctx, id, ref.Where)
-	if errors.Is(err, ErrNoBlob) {
-		return nil, canon.NewFault(canon.CodePayloadDamaged, err, "payload is not in its store")
-	}
 	if err != nil {
-		return nil, storeFault(err, "opening a payload")
+		return nil, openFault(err)
 	}
 	defer func() { err = errors.Join(err, stored.Close()) }()
 
@@ -270,6 +267,9 @@ func matches(ref canon.PayloadRef, size int64, sum []byte) error {
 func openFault(err error) error {
 	if errors.Is(err, errDamaged) {
 		return canon.NewFault(canon.CodePayloadDamaged, err, "payload does not match its seal")
+	}
+	if errors.Is(err, ErrNoBlob) { // asking again would not bring it back
+		return canon.NewFault(canon.CodePayloadDamaged, err, "payload is not in its store")
 	}
 	return storeFault(err, "reading a payload")
 }

@@ -264,6 +264,45 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
+// failing gives an error in the middle of a blob.
+type failing struct {
+	payload.Blobs
+	after int64
+	err   error
+}
+
+func (f failing) Open(ctx context.Context, id canon.ConversationID, where string) (io.ReadCloser, error) {
+	r, err := f.Blobs.Open(ctx, id, where)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(io.MultiReader(io.LimitReader(r, f.after), iotest.ErrReader(f.err))), nil
+}
+
+func TestStoreFailsWhileReading(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		code canon.Code
+	}{
+		"the store is down": {errors.New("no leader"), canon.CodePayloadUnavailable},
+		"the blob is gone":  {payload.ErrNoBlob, canon.CodePayloadDamaged},
+	}
+	for name, tc := range tests {
+		for _, n := range []int{10_000, 40_000} {
+			for _, after := range []int64{0, 10, 5000} {
+				t.Run(fmt.Sprint(name, n, after), func(t *testing.T) {
+					f := &failing{Blobs: &payloadtest.MemoryBlobs{}, after: after, err: tc.err}
+					s := newSetup(t, func(c *payload.VaultConfig) { c.Blobs = f })
+					ref := s.put(t, bytesOf(n))
+					_, err := s.vault.Open(t.Context(), conv, ref)
+					wantCode(t, err, tc.code)
+					s.wantNoTemp(t)
+				})
+			}
+		}
+	}
+}
+
 func TestClosedPayloadGivesNothing(t *testing.T) {
 	s := newSetup(t)
 	for _, n := range []int{10_000, 40_000} {
