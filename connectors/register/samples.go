@@ -281,12 +281,16 @@ func outline(text []byte) (string, error) {
 
 // Check runs the samples of the named registers, or of all when none is named,
 // and writes one line for each with what is wrong below it. It says how many
-// failed. The error is for registers that cannot be read; its faults are written
-// too, each with its place and a caret.
+// failed. The error is for registers that cannot be read: their faults are
+// written, each with its place and a caret, and the error only counts them.
 func Check(w io.Writer, fsys fs.FS, names ...string) (failed int, err error) {
 	defs, err := Load(fsys)
 	if err != nil {
 		writeError(w, err)
+		var list mapping.Errors
+		if errors.As(err, &list) {
+			err = fmt.Errorf("%d faults in definitions of registers", len(list))
+		}
 		return 0, err
 	}
 	if len(names) == 0 {
