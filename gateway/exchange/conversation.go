@@ -93,6 +93,14 @@ type Conversation struct {
 	Private         canon.Sealed[Private]    `json:"private,omitzero"`
 }
 
+// Spent reports that nothing sealed under the conversation's key is needed any
+// more: it has ended, and no evidence waits for a portal of ours. Evidence that
+// was delivered and could not be accepted is spent too. The deployment forgets
+// the key then (Reg. 2018/1724 Art. 14(3)(i)).
+func (c *Conversation) Spent() bool {
+	return c.Phase.Final() && (c.Role == Provider || c.Phase != Delivered)
+}
+
 // Private is the private part of a Conversation.
 type Private struct {
 	Subject         canon.Subject `json:"subject,omitzero"`

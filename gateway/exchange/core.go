@@ -34,7 +34,7 @@ type Config struct {
 	// OnFinal is told of every conversation that has ended, before the messages
 	// of its end are published and its input is acknowledged. It may be told more
 	// than once and must then do nothing more; an error is tried again with the
-	// input. The deployment forgets the key of a provider's conversation here.
+	// input. The deployment forgets the key of a Spent conversation here.
 	// Default: nothing.
 	OnFinal func(ctx context.Context, c *Conversation) error
 	Poll    time.Duration    // Between two looks for deadlines. Default: 1 s.

@@ -58,7 +58,7 @@ func providerWords() alphabet {
 		"other deadline":   func(s *side) canon.Message { return s.message(&canon.Deadline{Timer: "T2", Due: t0}) },
 		"answer of a peer": func(s *side) canon.Message { return s.refusal("EDM:ERR:0004") },
 		"portal's request": func(s *side) canon.Message {
-			return s.request(canon.StepPreview, "r2", func(r *canon.EvidenceRequest, _ *canon.RequestPrivate) { r.Leg = canon.LegPortal })
+			return s.request(canon.StepPreview, "r2", func(r *canon.EvidenceRequest, _ *canon.RequestPrivate) { r.Leg, r.Portal = canon.LegPortal, "portal" })
 		},
 	}
 }
@@ -337,6 +337,7 @@ func check(t *testing.T, s *side, m canon.Message, want cell, does bool) {
 	t.Helper()
 	before := *s.c
 	out := s.step(m)
+	keepsContract(t, s.id, out)
 	if s.c.Phase != want.phase || kinds(out) != want.says {
 		t.Errorf("got %s saying %q (%s), want %s saying %q", s.c.Phase, kinds(out), steps(out), want.phase, want.says)
 	}

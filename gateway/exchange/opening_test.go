@@ -55,6 +55,7 @@ func TestProviderOpening(t *testing.T) {
 			}
 			m := s.request(canon.StepFirst, "r1", changes(tc.change)...)
 			out := s.step(m)
+			keepsContract(t, s.id, out)
 			if s.c.Phase != tc.phase || kinds(out) != tc.says || s.c.Code != tc.code {
 				t.Errorf("got %s %q %s, want %s %q %s (%s)", s.c.Phase, kinds(out), s.c.Code, tc.phase, tc.says, tc.code, s.c.Detail)
 			}
@@ -108,6 +109,7 @@ func TestRequesterOpening(t *testing.T) {
 				s.w = waive(t, s.w, tc.waive, "LV")
 			}
 			out := s.step(s.request(canon.StepFirst, "", changes(tc.change)...))
+			keepsContract(t, s.id, out)
 			phase, says := exchange.Asked, "evidence.request first"
 			if tc.code != "" {
 				phase, says = exchange.Refused, "exchange.notice refused"
@@ -175,7 +177,11 @@ func TestOnlyWhatWasApprovedIsSent(t *testing.T) {
 			for _, d := range r.Documents {
 				got = append(got, d.ID)
 			}
-			if d := cmp.Diff(tc.want, got); d != "" {
+			var want []string
+			for _, name := range tc.want {
+				want = append(want, docID(name))
+			}
+			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("documents: (-want +got)\n%s", d)
 			}
 			status := canon.StatusDelivered
@@ -328,7 +334,10 @@ func TestUnsoundMessagesAreInvalid(t *testing.T) {
 		"no body":         func(m *canon.Message) { m.Body = nil },
 		"no id":           func(m *canon.Message) { m.ID = "" },
 		"no conversation": func(m *canon.Message) { m.Conversation = "" },
-		"no time":         func(m *canon.Message) { m.At = time.Time{} },
+		"a portal without name": func(m *canon.Message) {
+			m.Body = &canon.EvidenceRequest{Envelope: canon.Envelope{Leg: canon.LegPortal}}
+		},
+		"no time": func(m *canon.Message) { m.At = time.Time{} },
 		"the conversation of another access point": func(m *canon.Message) { m.Conversation = canon.InboundConversation(party(lvAP), exchangeID) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -356,5 +365,26 @@ func TestDetailOfAPeerIsCut(t *testing.T) {
 	s.step(s.refusal("EDM:ERR:0002"))
 	if s.c.Detail != "line break" {
 		t.Errorf("got detail %q, want the line break gone", s.c.Detail)
+	}
+}
+
+func TestSpent(t *testing.T) {
+	for _, tc := range []struct {
+		role  exchange.Role
+		phase exchange.Phase
+		want  bool
+	}{
+		{exchange.Provider, exchange.Held, false},
+		{exchange.Provider, exchange.Answered, false},
+		{exchange.Provider, exchange.Delivered, true},
+		{exchange.Provider, exchange.Failed, true},
+		{exchange.Requester, exchange.Continued, false},
+		{exchange.Requester, exchange.Delivered, false},
+		{exchange.Requester, exchange.Failed, true},
+		{exchange.Requester, exchange.Declined, true},
+	} {
+		if got := (&exchange.Conversation{Role: tc.role, Phase: tc.phase}).Spent(); got != tc.want {
+			t.Errorf("%s %s: got %t, want %t", tc.role, tc.phase, got, tc.want)
+		}
 	}
 }

@@ -118,6 +118,8 @@ func sound(m canon.Message) error {
 	switch r, isRequest := m.Body.(*canon.EvidenceRequest); {
 	case m.Body == nil || m.ID == "" || m.Conversation == "" || m.At.IsZero():
 		return canon.NewFault(canon.CodeMessageInvalid, nil, "message without id, conversation, time or body")
+	case isRequest && r.Leg == canon.LegPortal && r.Portal == "":
+		return canon.NewFault(canon.CodeMessageInvalid, nil, "a portal's request without its portal")
 	case isRequest && r.Leg == canon.LegIn && m.Conversation != canon.InboundConversation(r.From, r.Exchange):
 		// One partner cannot step into an exchange of another.
 		return canon.NewFault(canon.CodeMessageInvalid, nil, "conversation is not that of the peer's exchange")
@@ -287,7 +289,7 @@ func (t *turn) deadline(d *canon.Deadline) bool {
 
 func (t *turn) expire() {
 	timer := t.c.Timer
-	t.audit("deadline.passed", timer, canon.CodeDeadlinePassed, "TDD 4.4.3 "+timer)
+	t.audit("deadline.passed", "expired", canon.CodeDeadlinePassed, "TDD 4.4.3 "+timer)
 	if t.c.Role == Requester {
 		t.end(ExpiredP, canon.CodeDeadlinePassed, "", timer+" passed")
 		return

@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"oncegate/gateway/exchange/exchangetest"
 	"oncegate/gateway/preview"
 	"oncegate/gateway/routing"
+	"oncegate/schemas"
 	"oncegate/schemas/canon"
 )
 
@@ -117,6 +119,27 @@ func (s *side) step(m canon.Message) (out []canon.Message) {
 	return out
 }
 
+// keepsContract checks what is said against the published schemas: a message
+// that breaks its own would stop the partition.
+func keepsContract(t testing.TB, id canon.ConversationID, out []canon.Message) {
+	t.Helper()
+	var sealer exchangetest.Sealer
+	for _, m := range out {
+		data, err := canon.MarshalBody(m.Body, func(p []byte) (canon.Box, error) {
+			if err := schemas.ValidatePrivate(m.Kind, p); err != nil {
+				t.Errorf("private part of %s: %v", m.Kind, err)
+			}
+			return sealer.Seal(context.Background(), id, nil, p)
+		})
+		if err != nil {
+			t.Fatalf("encoding %s: %v", m.Kind, err)
+		}
+		if err := schemas.Validate(m.Kind, data); err != nil {
+			t.Errorf("%s: %v\n%s", m.Kind, err, data)
+		}
+	}
+}
+
 func uuid(n string) canon.RequestID {
 	return canon.RequestID("urn:uuid:" + canon.DeriveUUID("test", n))
 }
@@ -172,8 +195,13 @@ func (s *side) opened(who canon.Subject) canon.Message {
 	return s.message(&canon.PreviewOpened{Exchange: exchangeID, Private: canon.Clear(canon.OpenedPrivate{Subject: who})})
 }
 
+func docID(name string) string { return canon.DeriveUUID("document", name) }
+
 func document(id, role, class, of string) canon.Document {
-	return canon.Document{ID: id, Role: role, Classification: class, For: of, Payload: canon.PayloadRef{Digest: "sha256:" + strings.Repeat("0", 64), MediaType: "application/xml", Size: 1, Store: "files", Where: id}}
+	if of != "" {
+		of = docID(of)
+	}
+	return canon.Document{ID: docID(id), Role: role, Classification: class, For: of, Payload: canon.PayloadRef{Digest: "sha256:" + strings.Repeat("0", 64), MediaType: "application/xml", Size: 1, Store: "files", Where: id}}
 }
 
 func documents() []canon.Document {
@@ -187,13 +215,13 @@ func (s *side) record(outcome canon.RecordOutcome, docs ...canon.Document) canon
 func (s *side) decided(approved ...string) canon.Message {
 	d := &canon.ConsentDecision{Exchange: exchangeID}
 	for _, id := range approved {
-		d.Decisions = append(d.Decisions, canon.DocumentDecision{Document: strings.TrimPrefix(id, "-"), Approved: !strings.HasPrefix(id, "-")})
+		d.Decisions = append(d.Decisions, canon.DocumentDecision{Document: docID(strings.TrimPrefix(id, "-")), Approved: !strings.HasPrefix(id, "-")})
 	}
 	return s.message(d)
 }
 
 func (s *side) receipt(step string, outcome canon.DeliveryOutcome) canon.Message {
-	return s.message(&canon.DeliveryReceipt{Of: canon.Derive(canon.MessageID(s.id), step), Outcome: outcome, Attempts: 1, Receipt: "sha256:r"})
+	return s.message(&canon.DeliveryReceipt{Of: canon.Derive(canon.MessageID(s.id), step), Outcome: outcome, Attempts: 1, Receipt: "sha256:" + strings.Repeat("1", 64)})
 }
 
 // deadline is the timer's that runs; a dead one where none does.
