@@ -238,14 +238,8 @@ func (e *comparison) eval(m *machine, ctx nodeID) (value, error) {
 		ok, err := e.compare(m, l, r)
 		return boolValue(ok), err
 	}
-	var one, other [1]value
-	lefts, rights := spread(left, one[:]), spread(right, other[:])
-	if left.kind != TypeNodes && right.kind != TypeNodes {
-		ok, err := e.compare(m, left, right)
-		return boolValue(ok), err
-	}
-	for i := range max(len(left.nodes), len(lefts)) {
-		for j := range max(len(right.nodes), len(rights)) {
+	for i := range items(left) {
+		for j := range items(right) {
 			l, err := m.item(left, i)
 			if err != nil {
 				return value{}, err
@@ -262,13 +256,13 @@ func (e *comparison) eval(m *machine, ctx nodeID) (value, error) {
 	return boolValue(false), nil
 }
 
-// spread gives a value that is no node set one item.
-func spread(v value, buf []value) []value {
+// items says how many things a value compares as: a node set as each of its
+// nodes, anything else as itself.
+func items(v value) int {
 	if v.kind == TypeNodes {
-		return nil
+		return len(v.nodes)
 	}
-	buf[0] = v
-	return buf
+	return 1
 }
 
 func (m *machine) item(v value, i int) (value, error) {

@@ -10,7 +10,8 @@ type Node interface {
 	Attributes(yield func(space, local, value string) bool)
 	// Content calls yield for each child in document order, until yield returns
 	// false: an element (child is not nil) or a run of text (child is nil).
-	// Comments and processing instructions are left out, CDATA is text.
+	// Comments and processing instructions are left out, CDATA is text. A child
+	// need not outlive its yield: an implementation may use one for all.
 	Content(yield func(child Node, text string) bool)
 }
 

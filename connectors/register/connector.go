@@ -98,8 +98,7 @@ func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Messag
 		if err := ctx.Err(); err != nil {
 			return nil, err // we are being stopped: the register is not to blame
 		}
-		c.with.Log.WarnContext(ctx, "register unavailable", "register", c.def.Name, "conversation", m.Conversation, "message", m.ID, "cause", res.err, "detail", res.detail)
-		return nil, canon.NewFault(res.code, res.err, "%s", res.detail)
+		return nil, canon.NewFault(res.code, res.err, "register %s: %s", c.def.Name, res.detail)
 	default:
 		rec.Outcome, rec.Code, rec.Detail = row.record, res.code, res.detail
 	}
@@ -133,7 +132,7 @@ func (c *Connector) ask(ctx context.Context, in any) result {
 		return failedCall(err)
 	}
 	res = c.def.read(reply, in)
-	for _, u := range res.report.Unmapped {
+	for _, u := range res.report.Unmapped { // the record may be good without it, so nobody else would tell
 		c.with.Log.WarnContext(ctx, "code not in list", "register", c.def.Name, "list", u.List, "line", u.Line, "count", u.Count)
 	}
 	return res
