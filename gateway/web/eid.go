@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -222,6 +223,9 @@ func (e *eid) subject(ctx context.Context, code string, l preview.Login, want ca
 	return s, nil
 }
 
+// identifier is the form of an eIDAS person identifier.
+var identifier = regexp.MustCompile(`^[A-Za-z]{2}/[A-Za-z]{2}/\S{1,250}$`)
+
 // read takes the minimum data set out of the claims.
 func (e *eid) read(claims map[string]any, want canon.Subject) (canon.Subject, bool) {
 	get := func(name string) string {
@@ -231,12 +235,14 @@ func (e *eid) read(claims map[string]any, want canon.Subject) (canon.Subject, bo
 	n := e.cfg.Claims
 	if want.Legal != nil {
 		l := canon.LegalPerson{Identifier: get(n.LegalIdentifier), Name: get(n.LegalName)}
-		return canon.Subject{Legal: &l}, l.Identifier != "" && l.Name != ""
+		return canon.Subject{Legal: &l}, identifier.MatchString(l.Identifier) && l.Name != "" && len(l.Name) <= 512
 	}
 	p := canon.NaturalPerson{
 		Identifier: get(n.PersonIdentifier), FamilyName: get(n.FamilyName), GivenName: get(n.GivenName), BirthDate: get(n.BirthDate),
 	}
-	return canon.Subject{Natural: &p}, p.FamilyName != "" && p.GivenName != "" && p.BirthDate != ""
+	_, err := time.Parse(time.DateOnly, p.BirthDate)
+	return canon.Subject{Natural: &p}, err == nil && p.FamilyName != "" && p.GivenName != "" &&
+		len(p.FamilyName) <= 256 && len(p.GivenName) <= 256 && (p.Identifier == "" || identifier.MatchString(p.Identifier))
 }
 
 // withoutBody keeps an answer of the token endpoint out of the log: it may hold

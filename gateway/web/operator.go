@@ -51,7 +51,7 @@ type login struct {
 func NewOperator(cfg OperatorConfig) (*Operator, error) {
 	var errs []error
 	if cfg.Site == "" || cfg.Conversations == nil || cfg.Timeline == nil || cfg.DeadLetters == nil || len(cfg.Logins) == 0 {
-		errs = append(errs, errors.New("Site, Logins, Conversations, Timeline and DeadLetters are required"))
+		errs = append(errs, errors.New("required: Site, Logins, Conversations, Timeline and DeadLetters"))
 	}
 	if cfg.Path == "" {
 		cfg.Path = "/operator"

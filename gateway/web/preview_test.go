@@ -1,0 +1,621 @@
+package web
+
+import (
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"oncegate/gateway/exchange"
+	"oncegate/schemas/canon"
+)
+
+var d1, d2 = canon.DeriveUUID("d1"), canon.DeriveUUID("d2")
+
+func TestThePersonApproves(t *testing.T) {
+	w := newWorld(t)
+	id, location := w.ask()
+	w.askAgain(id, back1)
+	b := w.browser()
+	page := b.identify(location).want(t, 200,
+		"Authority &lt;university&gt;", "(AT)", "Proof of birth", "Birth certificate", "T2", "2026-09-14 08:59 UTC", // what was asked
+		"Date of birth", "1999-04-01", "Registration number", "LV-4711", "Confirmed", "Yes", "Not stated", "Rīga", // the evidence as data
+		"&lt;birth&gt;&lt;child&gt;Ilze", "sha256:", // and as bytes
+		"Send it", "Do not send it", "Send nothing",
+	).wantNot(t, " checked")
+	file := b.get(location+"/document/"+d1).want(t, 200)
+	if file.body != birthXML || file.Header.Get("Content-Disposition") != `attachment; filename="evidence-1.xml"` || !strings.Contains(file.Header.Get("Content-Security-Policy"), "sandbox") {
+		t.Errorf("download: %q %v", file.body, file.Header)
+	}
+	done := b.post(location+"/decision", url.Values{"csrf": {page.csrf(t)}, "action": {"decide"}, "document-" + d1: {"approve"}}).
+		want(t, 200, "Your decision is recorded", "is sent", `href="https://portal.example.at/back/5aa8f1a4?x=1&amp;y=2"`, `rel="noreferrer"`)
+	if done.Request.Method != "GET" || !strings.HasSuffix(done.Request.URL.Path, "/done") {
+		t.Error("the decision was not answered with a redirect to a page of its own")
+	}
+	if got := done.Header.Get("Refresh"); got != "10; url="+back1 {
+		t.Errorf("Refresh: got %q", got)
+	}
+	if got := b.get(location + "/done?stay=1").Header.Get("Refresh"); got != "" {
+		t.Errorf("a page that was told to stay leaves: %q", got)
+	}
+	c := w.conversation(id)
+	if c.Phase != exchange.Answered || c.Outcome != exchange.Delivered || len(c.Decisions) != 1 || !c.Decisions[0].Approved {
+		t.Errorf("conversation: %s %s %v", c.Phase, c.Outcome, c.Decisions)
+	}
+	if got := w.steps(); got != "preview.shown, preview.fetched" {
+		t.Errorf("audit: got %q", got)
+	}
+	// The key is forgotten at the end; the way back is not.
+	w.receipt(id)
+	w.set(id, func(c *exchange.Conversation) { c.Private = canon.Sealed[exchange.Private]{} })
+	b.get(location).want(t, 200, "Your decision is recorded", "Go back to portal.example.at").wantNot(t, "Fiktiva")
+	b.get(location+"/document/"+d1).want(t, http.StatusConflict)
+}
+
+func TestADecisionForEachDocument(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		form    url.Values
+		want    map[string]bool // nil: no decision yet
+		outcome exchange.Phase
+		audit   string
+	}{
+		{"both", url.Values{"action": {"decide"}, "document-" + d1: {"approve"}, "document-" + d2: {"approve"}}, map[string]bool{d1: true, d2: true}, exchange.Delivered, "preview.shown"},
+		{"one of two", url.Values{"action": {"decide"}, "document-" + d1: {"approve"}, "document-" + d2: {"decline"}}, map[string]bool{d1: true, d2: false}, exchange.Delivered, "preview.shown"},
+		{"none, one by one", url.Values{"action": {"decide"}, "document-" + d1: {"decline"}, "document-" + d2: {"decline"}}, map[string]bool{d1: false, d2: false}, exchange.Declined, "preview.shown"},
+		{"none, with one button and a reason", url.Values{"action": {"refuse-all"}, "document-" + d1: {"approve"}, "reason": {"outdated"}}, map[string]bool{d1: false, d2: false}, exchange.Declined, "preview.shown, decision.reasoned outdated"},
+		{"none, with an invented reason", url.Values{"action": {"refuse-all"}, "reason": {"Ilze says no"}}, map[string]bool{d1: false, d2: false}, exchange.Declined, "preview.shown"},
+		{"an answer is missing", url.Values{"action": {"decide"}, "document-" + d1: {"approve"}}, nil, "", "preview.shown, preview.shown"},
+		{"no answer counts as none", url.Values{"action": {"decide"}}, nil, "", "preview.shown, preview.shown"},
+		{"an unknown answer counts as none", url.Values{"action": {"decide"}, "document-" + d1: {"yes"}, "document-" + d2: {"approve"}}, nil, "", "preview.shown, preview.shown"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.docs = twoDocuments
+			id, location := w.ask()
+			w.askAgain(id, back1)
+			b := w.browser()
+			tc.form.Set("csrf", b.identify(location).csrf(t))
+			page := b.post(location+"/decision", tc.form)
+			decisions := w.messages(canon.KindConsentDecision)
+			if tc.want == nil {
+				page.want(t, http.StatusUnprocessableEntity, "A decision is missing", `role="alert"`)
+				if len(decisions) != 0 {
+					t.Error("a decision was recorded")
+				}
+			} else {
+				page.want(t, 200, "Your decision is recorded")
+				got := map[string]bool{}
+				for _, d := range decisions[0].Body.(*canon.ConsentDecision).Decisions {
+					got[d.Document] = d.Approved
+				}
+				if !maps.Equal(got, tc.want) {
+					t.Errorf("decision: got %v, want %v", got, tc.want)
+				}
+			}
+			if c := w.conversation(id); c.Outcome != tc.outcome {
+				t.Errorf("outcome: got %s, want %s", c.Outcome, tc.outcome)
+			}
+			if got := w.steps(); got != tc.audit {
+				t.Errorf("audit: got %q, want %q", got, tc.audit)
+			}
+		})
+	}
+}
+
+func TestDecidingTwiceIsDecidingOnce(t *testing.T) {
+	w := newWorld(t)
+	id, location := w.ask()
+	w.askAgain(id, back1)
+	b := w.browser()
+	csrf := b.identify(location).csrf(t)
+	b.post(location+"/decision", url.Values{"csrf": {csrf}, "action": {"refuse-all"}}).want(t, 200, "is not sent")
+	b.post(location+"/decision", url.Values{"csrf": {csrf}, "action": {"decide"}, "document-" + d1: {"approve"}}).want(t, 200, "is not sent")
+	b.get(location).want(t, 200, "is not sent") // the back button
+	if n := len(w.messages(canon.KindConsentDecision)); n != 1 {
+		t.Errorf("%d decisions were published, want 1", n)
+	}
+}
+
+func TestAForwardedLinkShowsNothing(t *testing.T) {
+	w := newWorld(t)
+	id, location := w.ask()
+	w.askAgain(id, back1)
+	owner := w.browser()
+	csrf := owner.identify(location).want(t, 200, "Fiktiva").csrf(t)
+	stranger := w.browser()
+	secrets := []string{"university", "Birth certificate", "Fiktiva", "Ilze", "T2", "portal.example.at", d1}
+	stranger.get(location).want(t, 200, "Identify yourself").wantNot(t, secrets...)
+	stranger.get(location+"/done").want(t, 200, "Identify yourself").wantNot(t, secrets...)
+	stranger.get(location+"/document/"+d1).want(t, 200, "Identify yourself").wantNot(t, secrets...)
+	stranger.post(location+"/decision", url.Values{"csrf": {csrf}, "action": {"decide"}, "document-" + d1: {"approve"}}).want(t, 200, "Identify yourself").wantNot(t, secrets...)
+	if n := len(w.messages(canon.KindConsentDecision)); n != 0 {
+		t.Error("a stranger decided")
+	}
+	// Nor to another person who identifies, while the owner goes on undisturbed.
+	w.eid.is("LV/AT/0002", "Fiktivs", "Jānis", "1980-01-01")
+	stranger.identify(location).want(t, http.StatusForbidden, "This preview is for another person").wantNot(t, secrets...)
+	stranger.get(location).want(t, 200, "Identify yourself").wantNot(t, secrets...)
+	owner.get(location).want(t, 200, "Fiktiva")
+}
+
+func TestAnotherPersonIsRefusedAndRecorded(t *testing.T) {
+	for _, tc := range []struct{ name, identifier, family, given, born string }{
+		{"another identifier", "LV/AT/0002", "Fiktiva", "Ilze", "1999-04-01"},
+		{"another name", "LV/AT/0001", "Fiktivs", "Ilze", "1999-04-01"},
+		{"another birthday", "LV/AT/0001", "Fiktiva", "Ilze", "1999-04-02"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t)
+			id, location := w.ask()
+			w.eid.is(tc.identifier, tc.family, tc.given, tc.born)
+			b := w.browser()
+			b.identify(location).want(t, http.StatusForbidden, "This preview is for another person")
+			if n := len(w.messages(canon.KindRegisterQuery)); n != 0 {
+				t.Error("the register was asked")
+			}
+			recorded := slices.ContainsFunc(w.messages(canon.KindAudit), func(m canon.Message) bool {
+				return m.Body.(*canon.AuditEvent).Code == canon.CodePersonMismatch
+			})
+			if !recorded {
+				t.Error("the refusal is not recorded")
+			}
+			// The right person can still come.
+			w.eid.is("LV/AT/0001", "Fiktiva", "Ilze", "1999-04-01")
+			b.identify(location).want(t, 200, "Send nothing")
+			if c := w.conversation(id); c.Phase != exchange.Held {
+				t.Errorf("phase: got %s, want held", c.Phase)
+			}
+		})
+	}
+}
+
+func TestALegalPerson(t *testing.T) {
+	w := newWorld(t)
+	w.record, w.docs = `{"company":{"name":"SIA Izdoma","legalForm":"SIA"}}`, nil
+	_, location := w.ask(func(r *canon.EvidenceRequest) {
+		r.Private = canon.Clear(canon.RequestPrivate{Subject: canon.Subject{Legal: &canon.LegalPerson{Assurance: "High", Identifier: "LV/AT/C1", Name: "SIA Izdoma"}}})
+	})
+	b := w.browser()
+	b.identify(location).want(t, http.StatusUnauthorized, "You were not identified") // a natural person's claims
+	w.eid.mu.Lock()
+	w.eid.claims = map[string]any{"legal_person_identifier": "LV/AT/C1", "legal_name": "SIA Izdoma"}
+	w.eid.mu.Unlock()
+	b.identify(location).want(t, 200, "SIA Izdoma", "Legal form")
+}
+
+func TestALoginThatCannotBeChecked(t *testing.T) {
+	set := func(k string, v any) func(*eidServer) {
+		return func(e *eidServer) { e.spoil = func(c map[string]any) { c[k] = v } }
+	}
+	for _, tc := range []struct {
+		name  string
+		spoil func(*eidServer)
+	}{
+		{"cancelled", func(e *eidServer) { e.fail = "access_denied" }},
+		{"another nonce", set("nonce", "x")},
+		{"another audience", set("aud", "someone-else")},
+		{"another issuer", set("iss", "https://evil.example")},
+		{"out of date", set("exp", start.Add(-time.Hour).Unix())},
+		{"no birthday", set("birthdate", "")},
+		{"no day", set("birthdate", "1999")},
+		{"an identifier of no form", set("person_identifier", "x")},
+		{"a name beyond bounds", set("family_name", strings.Repeat("x", 300))},
+		{"too low a level", set("acr", "http://eidas.europa.eu/LoA/low")},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t, func(c *PreviewConfig) {
+				if tc.name == "too low a level" {
+					c.EID.ACRValues = []string{"http://eidas.europa.eu/LoA/high"}
+				}
+			})
+			_, location := w.ask()
+			tc.spoil(w.eid)
+			b := w.browser()
+			b.identify(location).want(t, http.StatusUnauthorized, "You were not identified")
+			if n := len(w.messages(canon.KindPreviewOpened)); n != 0 {
+				t.Error("a login that was not checked was published")
+			}
+			b.get(location).want(t, 200, "Identify yourself")
+		})
+	}
+}
+
+func TestTheMinimumDataSetMayComeFromUserinfo(t *testing.T) {
+	w := newWorld(t)
+	_, location := w.ask()
+	w.eid.mu.Lock()
+	w.eid.userinfo, w.eid.claims = w.eid.claims, nil
+	w.eid.userinfo["sub"] = "1"
+	w.eid.mu.Unlock()
+	w.browser().identify(location).want(t, 200, "Send nothing")
+	w.eid.mu.Lock()
+	w.eid.userinfo["sub"] = "2" // of another person
+	w.eid.mu.Unlock()
+	w.browser().identify(location).want(t, http.StatusUnauthorized, "You were not identified")
+}
+
+func TestTheCallbackWantsItsOwnBrowser(t *testing.T) {
+	w := newWorld(t)
+	_, location := w.ask()
+	b := w.browser()
+	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	out := b.post(location+"/identify", nil).want(t, http.StatusSeeOther)
+	eid := b.get(out.Header.Get("Location")).want(t, http.StatusFound)
+	callback := eid.Header.Get("Location")
+	w.browser().get(callback).want(t, http.StatusForbidden) // no session: login CSRF
+	u, _ := url.Parse(callback)
+	q := u.Query()
+	q.Set("state", "x")
+	b.get(u.Path+"?"+q.Encode()).want(t, http.StatusForbidden)
+	b.get(u.Path).want(t, http.StatusForbidden)
+	before := cookieOf(b, w.server.URL)
+	b.get(callback).want(t, http.StatusSeeOther)
+	if after := cookieOf(b, w.server.URL); after == before || after == "" {
+		t.Error("the session id is the same after the login")
+	}
+	b.get(callback).want(t, http.StatusForbidden) // once
+	if n := len(w.messages(canon.KindPreviewOpened)); n != 1 {
+		t.Errorf("%d openings, want 1", n)
+	}
+}
+
+func cookieOf(b *browser, base string) string {
+	u, _ := url.Parse(base)
+	for _, c := range b.client.Jar.Cookies(u) {
+		if c.Name == sessionCookie {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+func TestAFormOfAnotherPlaceIsRefused(t *testing.T) {
+	w := newWorld(t)
+	id, location := w.ask()
+	w.askAgain(id, back1)
+	b := w.browser()
+	page := b.identify(location)
+	approve := url.Values{"action": {"decide"}, "document-" + d1: {"approve"}}
+	b.post(location+"/decision", approve).want(t, http.StatusForbidden)
+	approve.Set("csrf", "x")
+	b.post(location+"/decision", approve).want(t, http.StatusForbidden)
+	approve.Set("csrf", page.csrf(t))
+	req, err := http.NewRequestWithContext(t.Context(), "POST", location+"/decision", strings.NewReader(approve.Encode()))
+	fatal(t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", "https://evil.example")
+	resp, err := b.client.Do(req)
+	fatal(t, err)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("a form of another origin: got %d", resp.StatusCode)
+	}
+	b.post(location+"/decision", url.Values{"csrf": {strings.Repeat("x", maxForm)}}).want(t, http.StatusBadRequest)
+	if n := len(w.messages(canon.KindConsentDecision)); n != 0 {
+		t.Error("a decision was recorded")
+	}
+}
+
+func TestTheTimeIsOver(t *testing.T) {
+	t.Run("before the visit", func(t *testing.T) {
+		w := newWorld(t)
+		_, location := w.ask()
+		w.pass(17 * time.Minute)
+		b := w.browser()
+		b.get(location).want(t, http.StatusGone, "The time has passed").wantNot(t, "university")
+		b.post(location+"/identify", nil).want(t, http.StatusGone)
+	})
+	t.Run("before the decision", func(t *testing.T) {
+		w := newWorld(t, func(c *PreviewConfig) { c.SessionTerm = 2 * time.Hour })
+		id, location := w.ask()
+		w.askAgain(id, back1)
+		b := w.browser()
+		csrf := b.identify(location).csrf(t)
+		w.pass(41 * time.Minute)
+		b.post(location+"/decision", url.Values{"csrf": {csrf}, "action": {"refuse-all"}}).want(t, http.StatusGone, "The time has passed", "Go back to portal.example.at")
+		b.get(location+"/document/"+d1).want(t, http.StatusConflict)
+		if n := len(w.messages(canon.KindConsentDecision)); n != 0 {
+			t.Error("a late decision was recorded")
+		}
+	})
+	t.Run("of the session", func(t *testing.T) {
+		w := newWorld(t, func(c *PreviewConfig) { c.SessionTerm = time.Minute })
+		id, location := w.ask()
+		w.askAgain(id, back1)
+		b := w.browser()
+		b.identify(location).want(t, 200, "Fiktiva")
+		w.pass(2 * time.Minute)
+		b.get(location).want(t, 200, "Identify yourself").wantNot(t, "Fiktiva")
+	})
+}
+
+func TestWaitingForTheRegister(t *testing.T) {
+	w := newWorld(t)
+	w.late = true
+	id, location := w.ask()
+	w.askAgain(id, back1)
+	b := w.browser()
+	page := b.identify(location).want(t, 200, "The register is being asked")
+	if got := page.Header.Get("Refresh"); !strings.HasPrefix(got, "2; url=/preview/") {
+		t.Errorf("Refresh: got %q", got)
+	}
+	if got := b.get(location+"?stay=1").want(t, 200, "Look again now").Header.Get("Refresh"); got != "" {
+		t.Errorf("a page that was told to stay looks again: %q", got)
+	}
+	m := w.messages(canon.KindRegisterQuery)[0]
+	fatal(t, w.answer(t.Context(), m, m.Body.(*canon.RegisterQuery)))
+	b.get(location).want(t, 200, "Send nothing")
+}
+
+func TestNoEvidence(t *testing.T) {
+	w := newWorld(t)
+	w.found = canon.RecordNotFound
+	id, location := w.ask()
+	w.askAgain(id, back1)
+	w.browser().identify(location).want(t, 200, "No evidence was found", "Go back to portal.example.at")
+}
+
+func TestTheRequesterHasNotSaidWhereToReturn(t *testing.T) {
+	w := newWorld(t)
+	id, location := w.ask()
+	b := w.browser()
+	csrf := b.identify(location).csrf(t)
+	done := b.post(location+"/decision", url.Values{"csrf": {csrf}, "action": {"refuse-all"}}).want(t, 200, "has not yet told where you go on")
+	if !strings.HasPrefix(done.Header.Get("Refresh"), "3; url=/preview/") {
+		t.Errorf("Refresh: got %q", done.Header.Get("Refresh"))
+	}
+	w.askAgain(id, back1)
+	b.get(location+"/done").want(t, 200, "Go back to portal.example.at")
+}
+
+func TestOnlyAnHTTPSReturnLocationIsALink(t *testing.T) {
+	for _, bad := range []string{"javascript:alert(1)", "http://portal.example.at/", "data:text/html,x", "//evil.example/", "https://user@evil.example/", "https:///x", "\x00", "https://portal.example.at/\r\nX: y"} {
+		w := newWorld(t)
+		id, location := w.ask()
+		w.askAgain(id, back1)
+		b := w.browser()
+		b.identify(location).want(t, 200)
+		w.set(id, func(c *exchange.Conversation) {
+			c.Private = canon.Clear(exchange.Private{Subject: ilze, ReturnLocation: bad})
+		})
+		w.set(id, func(c *exchange.Conversation) { c.Phase, c.Outcome = exchange.Answered, exchange.Delivered })
+		page := b.get(location+"/done").want(t, 200).wantNot(t, "javascript:", "evil.example", "data:text", `rel="noreferrer"`)
+		if !strings.HasPrefix(page.Header.Get("Refresh"), "3; url=/preview/") || page.Header.Get("X") != "" {
+			t.Errorf("%q: Refresh %q", bad, page.Header.Get("Refresh"))
+		}
+	}
+}
+
+func TestWhatOthersWroteIsShownAsText(t *testing.T) {
+	const evil = `</dd><script>alert(1)</script><img src=x onerror=alert(1)>`
+	w := newWorld(t)
+	data, err := json.Marshal(map[string]any{"name": evil, evil: "x", "list": []any{evil, map[string]any{"a": "\u202eevil\u0007"}}})
+	fatal(t, err)
+	w.record = string(data)
+	w.docs = func(w *world, id canon.ConversationID) []canon.Document {
+		d := oneDocument(w, id)
+		d[0].Titles = []canon.Text{{Lang: "EN", Text: evil}}
+		d[0].Issuer.Names[0].Text = evil
+		d[0].Payload = w.put(id, "text/html; charset=utf-8", evil)
+		return d
+	}
+	_, location := w.ask(func(r *canon.EvidenceRequest) {
+		r.Requester.Names = []canon.Text{{Lang: "EN", Text: evil}}
+		r.Requirements[0].Names[0].Text = evil
+		r.EvidenceType.Titles[0].Text = evil
+	})
+	b := w.browser()
+	b.identify(location).want(t, 200, "&lt;script&gt;").wantNot(t, "<script", "<img", "\u202e", "\u0007")
+	file := b.get(location+"/document/"+d1).want(t, 200)
+	if !strings.HasPrefix(file.Header.Get("Content-Disposition"), "attachment") || !strings.Contains(file.Header.Get("Content-Security-Policy"), "sandbox") {
+		t.Errorf("an HTML document is not kept apart: %v", file.Header)
+	}
+}
+
+func TestARecordThatCannotBeShown(t *testing.T) {
+	for _, bad := range []string{"", "{", "\xff", "[1] 2", strings.Repeat("[", 50) + strings.Repeat("]", 50), "[" + strings.Repeat("1,", maxFields) + "1]"} {
+		w := newWorld(t)
+		w.record = bad
+		_, location := w.ask()
+		w.browser().identify(location).want(t, 200, "cannot be shown here as a list", "Download document 1", "Send nothing")
+	}
+}
+
+func TestNothingIsShownThatIsNotRecorded(t *testing.T) {
+	w := newWorld(t)
+	id, location := w.ask()
+	w.askAgain(id, back1)
+	b := w.browser()
+	csrf := b.identify(location).csrf(t)
+	w.down = true
+	b.get(location).want(t, http.StatusServiceUnavailable, "try again").wantNot(t, "Fiktiva")
+	b.get(location+"/document/"+d1).want(t, http.StatusServiceUnavailable).wantNot(t, "birth>")
+	b.post(location+"/decision", url.Values{"csrf": {csrf}, "action": {"refuse-all"}}).want(t, http.StatusServiceUnavailable)
+	w.down = false
+	b.post(location+"/decision", url.Values{"csrf": {csrf}, "action": {"refuse-all"}}).want(t, 200, "is not sent")
+}
+
+func TestForgottenEvidence(t *testing.T) {
+	w := newWorld(t)
+	id, location := w.ask()
+	b := w.browser()
+	b.identify(location)
+	fatal(t, w.keyring.Forget(t.Context(), id))
+	b.get(location).want(t, http.StatusNotFound).wantNot(t, "Fiktiva")
+}
+
+func TestAnAddressThatIsNone(t *testing.T) {
+	w := newWorld(t)
+	id, location := w.ask()
+	b := w.browser()
+	token := location[strings.LastIndex(location, "/")+1:]
+	other := w.tickets.Token(id, "urn:uuid:"+canon.RequestID(canon.DeriveUUID("other")))
+	for _, p := range []string{"/preview/x", "/preview/" + other, "/preview/" + token + "A", "/preview/" + token[:len(token)-1], "/", "/preview/" + token + "/x", "/preview/" + other + "/done", "/preview/" + other + "/not-you", "/preview/" + other + "/login-failed"} {
+		b.get(p).want(t, http.StatusNotFound, "There is no such page")
+	}
+	w.set(id, func(c *exchange.Conversation) { c.Role = exchange.Requester })
+	b.get(location).want(t, http.StatusNotFound)
+}
+
+func TestTheEIDDoesNotAnswer(t *testing.T) {
+	w := newWorld(t)
+	_, location := w.ask()
+	w.eid.server.Close()
+	b := w.browser()
+	b.get(location).want(t, http.StatusServiceUnavailable, "try again")
+	b.post(location+"/identify", nil).want(t, http.StatusServiceUnavailable)
+}
+
+func TestLanguages(t *testing.T) {
+	w := newWorld(t)
+	_, location := w.ask()
+	b := w.browser()
+	for _, tc := range []struct{ header, lang string }{
+		{"de-AT,de;q=0.9,en;q=0.1", "de"}, {"lv, sl;q=0.5, fr;q=0.4", "sl"}, {"lv", "en"}, {"", "en"}, {"fr;q=2, es;q=0.1", "es"}, {"*;q=x,,,;", "en"},
+	} {
+		b.lang = tc.header
+		if got := b.get(location).want(t, 200).Header.Get("Content-Language"); got != tc.lang {
+			t.Errorf("%q: got %s, want %s", tc.header, got, tc.lang)
+		}
+	}
+	b.get(location+"?lang=fr").want(t, 200, `lang="fr"`, "S’identifier")
+	b.lang = "de"
+	b.post(location+"/identify", nil).want(t, 200, `<html lang="fr"`, "Ne rien envoyer") // it stays
+	b.get(location+"?lang=de").want(t, 200, "Geburtsurkunde", "Geburtsdatum")
+	for _, l := range w.preview.words.languages {
+		b.get(location+"?lang="+l.Code).want(t, 200, `<html lang="`+l.Code+`"`, `aria-current="true">`+l.text("language.name"))
+	}
+}
+
+func TestEveryLanguageHasEveryWord(t *testing.T) {
+	c, err := loadCatalogue()
+	fatal(t, err)
+	if len(c.languages) < 5 || c.languages[0].Code != "en" {
+		t.Fatalf("languages: %v", c.languages)
+	}
+	en := c.languages[0]
+	for _, l := range c.languages[1:] {
+		for k, v := range en.words {
+			w, ok := l.words[k]
+			if !ok || w == "" {
+				t.Errorf("%s has no %q", l.Code, k)
+			}
+			for _, p := range []string{"{0}", "{1}", "{2}"} {
+				if strings.Contains(v, p) != strings.Contains(w, p) {
+					t.Errorf("%s: %q has other places than English", l.Code, k)
+				}
+			}
+		}
+		for k := range l.words {
+			if _, ok := en.words[k]; !ok {
+				t.Errorf("%s has %q, which English has not", l.Code, k)
+			}
+		}
+	}
+	// Every key that a template or a page asks for is there.
+	used := 0
+	err = fs.WalkDir(templateFiles, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := templateFiles.ReadFile(path)
+		for _, part := range strings.Split(string(data), `.T "`)[1:] {
+			key, _, _ := strings.Cut(part, `"`)
+			used++
+			if _, ok := en.words[key]; !ok {
+				t.Errorf("%s asks for %q, which no language has", path, key)
+			}
+		}
+		return err
+	})
+	fatal(t, err)
+	if used < 50 {
+		t.Errorf("only %d keys were found in templates", used)
+	}
+	for _, r := range declineReasons {
+		if _, ok := en.words["reason."+r]; !ok {
+			t.Errorf("no word for reason %s", r)
+		}
+	}
+	for _, k := range canon.FaultKinds() {
+		p, ok := faultPages[k]
+		if !ok || en.words[p.key+".title"] == "" || en.words[p.key+".text"] == "" {
+			t.Errorf("fault kind %s has no page", k)
+		}
+	}
+}
+
+func TestCookiesAndStyle(t *testing.T) {
+	w := newWorld(t)
+	_, location := w.ask()
+	b := w.browser()
+	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp := b.post(location+"/identify", nil).want(t, http.StatusSeeOther)
+	c := resp.Header.Get("Set-Cookie")
+	for _, want := range []string{"__Host-", "Secure", "HttpOnly", "SameSite=Lax", "Path=/"} {
+		if !strings.Contains(c, want) {
+			t.Errorf("cookie %q without %s", c, want)
+		}
+	}
+	if strings.Contains(c, "Domain") {
+		t.Errorf("cookie %q with a domain", c)
+	}
+	if u, _ := url.Parse(resp.Header.Get("Location")); u.Query().Get("code_challenge_method") != "S256" || u.Query().Get("nonce") == "" || u.Query().Get("ui_locales") != "en" {
+		t.Errorf("login: %s", u)
+	}
+	if p := b.get("/preview/static/oncegate.css").want(t, 200, ":focus-visible"); !strings.HasPrefix(p.Header.Get("Content-Type"), "text/css") {
+		t.Errorf("style: %v", p.Header)
+	}
+}
+
+func TestPreviewConfigurationReportsAllFaults(t *testing.T) {
+	_, err := NewPreview(PreviewConfig{BaseURL: "http://x", PrivacyURL: "javascript:x", EID: EID{Issuer: "http://eid.example", Scopes: []string{"profile"}, FormOrigins: []string{"x"}}})
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"Site", "Tickets", "Sessions", "Conversations", "Payloads", "Publish", "BaseURL", "link", "Name and ClientID", "issuer", "without openid", "form origin"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error does not name %q: %v", want, err)
+		}
+	}
+}
+
+func FuzzFields(f *testing.F) {
+	c, err := loadCatalogue()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{birthRecord, "", "[", `{"a":[{}],"b":null,"a":1}`, "\"\u202e\"", "1e999", "[1]2"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fs, err := fields(data, c.languages[0])
+		if err != nil {
+			return
+		}
+		n := 0
+		var walk func(fs []field, depth int)
+		walk = func(fs []field, depth int) {
+			if depth > maxDepth+1 {
+				t.Fatal("too deep")
+			}
+			for _, f := range fs {
+				n++
+				if strings.ContainsAny(f.Label+f.Value, "\x00\x07\u202e\u2066") {
+					t.Fatal("a sign that hides is shown")
+				}
+				walk(f.Fields, depth+1)
+			}
+		}
+		walk(fs, 0)
+		if n > maxFields {
+			t.Fatal("too many")
+		}
+	})
+}
