@@ -75,13 +75,14 @@ func readSignal(e xmldoc.Element) (*Signal, error) {
 }
 
 func readReceipt(e xmldoc.Element, s *scan) *Receipt {
-	children := slices.Collect(e.Children())
-	if len(children) != 1 || !children[0].Is(xmldoc.Name{Space: NRRNamespace, Local: "NonRepudiationInformation"}) {
+	// phase4 puts a remark of its own beside it.
+	info, err := e.Only(xmldoc.Name{Space: NRRNamespace, Local: "NonRepudiationInformation"})
+	if err != nil {
 		s.fail(InvalidHeader, "receipt without non-repudiation information")
 		return nil
 	}
 	r := &Receipt{}
-	for part := range children[0].Children() {
+	for part := range info.Children() {
 		ref, err := part.Only(xmldoc.Name{Space: DSNamespace, Local: "Reference"})
 		if err != nil || part.Name() != (xmldoc.Name{Space: NRRNamespace, Local: "MessagePartNRInformation"}) || len(r.References) == maxReferences {
 			s.fail(InvalidHeader, "non-repudiation information is not a list of references")
