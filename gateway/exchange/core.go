@@ -46,6 +46,7 @@ type Config struct {
 type Core struct {
 	cfg   Config
 	world *World
+	batch int // messages that a recovery holds in memory
 }
 
 // New checks the configuration and reports all faults at once.
@@ -78,7 +79,7 @@ func New(cfg Config) (*Core, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Timeouts = cfg.Timeouts.withDefaults()
-	return &Core{cfg: cfg, world: &World{Routes: cfg.Routes, Tickets: cfg.Tickets, Policy: cfg.Policy, Timeouts: cfg.Timeouts}}, nil
+	return &Core{cfg: cfg, batch: recoverBatch, world: &World{Routes: cfg.Routes, Tickets: cfg.Tickets, Policy: cfg.Policy, Timeouts: cfg.Timeouts}}, nil
 }
 
 var _ Reader = (*Core)(nil)

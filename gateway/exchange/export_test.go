@@ -11,3 +11,6 @@ var Fold = fold
 
 // Denials is the table of refusals by reason of routing.
 var Denials = denials
+
+// SetBatch bounds what a recovery holds in memory.
+func (k *Core) SetBatch(n int) { k.batch = n }

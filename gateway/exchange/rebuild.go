@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 
 	"oncegate/schemas/canon"
@@ -37,26 +38,56 @@ func (k *Core) Recover(ctx context.Context) error {
 	if whole {
 		return nil
 	}
-	all := map[canon.ConversationID][]canon.Message{}
-	for m, err := range k.cfg.History(ctx, k.cfg.Now().Add(-k.cfg.Horizon), "") {
+	restored := 0
+	for share, shares := 0, 1; share < shares; {
+		all, fits, err := k.share(ctx, share, shares)
 		if err != nil {
-			return fmt.Errorf("reading the log: %w", err)
-		}
-		if ours(m) {
-			all[m.Conversation] = append(all[m.Conversation], m)
-		}
-	}
-	for _, ms := range all {
-		if err := k.restore(ctx, ms); err != nil {
 			return err
 		}
+		if !fits {
+			share, shares = 0, 2*shares // what was restored before is left alone
+			continue
+		}
+		for _, ms := range all {
+			if err := k.restore(ctx, ms); err != nil {
+				return err
+			}
+		}
+		restored += len(all)
+		share++
 	}
 	if err := k.cfg.Store.MarkWhole(ctx); err != nil {
 		return fmt.Errorf("marking the store whole: %w", err)
 	}
-	k.cfg.Logger.InfoContext(ctx, "conversations recovered from the log", "conversations", len(all))
+	k.cfg.Logger.InfoContext(ctx, "conversations recovered from the log", "conversations", restored)
 	return nil
 }
+
+// share reads the messages of one of several shares of all conversations. It
+// gives up where they are too many for the memory of the process; the shares
+// are then made smaller.
+func (k *Core) share(ctx context.Context, share, shares int) (all map[canon.ConversationID][]canon.Message, fits bool, err error) {
+	all = map[canon.ConversationID][]canon.Message{}
+	n := 0
+	for m, err := range k.cfg.History(ctx, k.cfg.Now().Add(-k.cfg.Horizon), "") {
+		if err != nil {
+			return nil, false, fmt.Errorf("reading the log: %w", err)
+		}
+		if !ours(m) || int(crc32.ChecksumIEEE([]byte(m.Conversation))%uint32(shares)) != share {
+			continue
+		}
+		if n++; n > k.batch && shares < maxShares {
+			return nil, false, nil
+		}
+		all[m.Conversation] = append(all[m.Conversation], m)
+	}
+	return all, true, nil
+}
+
+const (
+	recoverBatch = 100_000 // messages in memory at a time
+	maxShares    = 1 << 10
+)
 
 // ours keeps what a fold looks at.
 func ours(m canon.Message) bool {

@@ -137,6 +137,11 @@ func keepsContract(t testing.TB, id canon.ConversationID, out []canon.Message) {
 		if err := schemas.Validate(m.Kind, data); err != nil {
 			t.Errorf("%s: %v\n%s", m.Kind, err, data)
 		}
+		for _, secret := range []string{"Fiktiva", "Ilze", "Anna", "LV/NL/", "1999-04-01", "preview.example", "portal.example"} {
+			if strings.Contains(string(data), secret) {
+				t.Errorf("%s tells %q in clear", m.Kind, secret)
+			}
+		}
 	}
 }
 
