@@ -69,7 +69,7 @@ func realSite(t *testing.T) *site {
 }
 
 // sweep deletes the topics of the test.
-func (s *site) sweep(t *testing.T) {
+func (s *site) sweep(t testing.TB) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	client := &kafka.Client{Addr: kafka.TCP(s.addr)}

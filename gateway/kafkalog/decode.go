@@ -88,7 +88,7 @@ func (b *batchView) verify() error {
 func (b *batchView) each(topic string, partition int, f func(Record) error) error {
 	data := b.raw[batchHeader-atAttributes:]
 	if b.attrs&7 != 0 {
-		inflated, err := inflate(b.attrs, data)
+		inflated, err := inflate(b.attrs, data, maxInflated)
 		if err != nil {
 			return fmt.Errorf("%w: offset %d: %w", ErrCorrupt, b.base, err)
 		}
@@ -191,7 +191,7 @@ func readNullable(b []byte) ([]byte, []byte, bool) {
 	return b[:n:n], b[n:], true
 }
 
-func inflate(attrs int16, data []byte) ([]byte, error) {
+func inflate(attrs int16, data []byte, limit int64) ([]byte, error) {
 	c := compress.Compression(attrs & 7)
 	codec := c.Codec()
 	if codec == nil {
@@ -199,12 +199,12 @@ func inflate(attrs int16, data []byte) ([]byte, error) {
 	}
 	r := codec.NewReader(bytes.NewReader(data))
 	defer r.Close()
-	out, err := io.ReadAll(io.LimitReader(r, maxInflated+1))
+	out, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("inflating %s: %w", codec.Name(), err)
 	}
-	if len(out) > maxInflated {
-		return nil, fmt.Errorf("inflating %s: more than %d bytes", codec.Name(), maxInflated)
+	if int64(len(out)) > limit {
+		return nil, fmt.Errorf("inflating %s: more than %d bytes", codec.Name(), limit)
 	}
 	return out, nil
 }
