@@ -38,8 +38,9 @@ type Config struct {
 	Authority canonAgent          `yaml:"authority"` // Required for edelivery: who answers for this deployment where no provider is known
 	Roles     []string            `yaml:"roles"`     // Default: all
 	Log       LogConfig           `yaml:"log"`
-	Kafka     KafkaConfig         `yaml:"kafka"` // Required unless embedded
-	Redis     RedisConfig         `yaml:"redis"` // Required unless embedded
+	Kafka     KafkaConfig         `yaml:"kafka"`    // Required unless embedded
+	Redis     RedisConfig         `yaml:"redis"`    // Required unless embedded
+	Embedded  EmbeddedConfig      `yaml:"embedded"` // broker and memory in the process that serves
 	Keys      KeysConfig          `yaml:"keys"`
 	Payloads  PayloadsConfig      `yaml:"payloads"`
 	EDelivery EDeliveryConfig     `yaml:"edelivery"`
@@ -74,6 +75,11 @@ type KafkaConfig struct {
 		User         string `yaml:"user"`
 		PasswordFile string `yaml:"password_file"`
 	} `yaml:"sasl"`
+}
+
+// EmbeddedConfig makes a small node that needs no servers. It is for one process.
+type EmbeddedConfig struct {
+	Data string `yaml:"data"` // directory of the log
 }
 
 // RedisConfig says where the memory is.

@@ -56,7 +56,7 @@ func (n *Node) openMemory(ctx context.Context) error {
 	r := n.cfg.Redis
 	opt := redisstore.Options{Address: r.Address, Username: r.User, Database: r.DB, TLS: r.TLS}
 	if n.eng != nil {
-		opt = redisstore.Options{Address: n.eng.memory.Addr()}
+		opt = redisstore.Options{Address: n.eng.Redis}
 	}
 	if r.PasswordFile != "" {
 		password, err := n.cfg.secretFile(r.PasswordFile)

@@ -44,7 +44,7 @@ type Node struct {
 	opt Options
 	log *slog.Logger
 	reg *prometheus.Registry
-	eng *engines
+	eng *addresses
 
 	keyring  *payload.Keyring
 	cluster  *kafkalog.Cluster
@@ -70,9 +70,25 @@ type consumer struct {
 
 // New builds the node: it checks the configuration, connects, makes the topics
 // and opens the sockets. Run makes it work, Close ends it.
-func New(ctx context.Context, cfg *Config, opt Options) (_ *Node, err error) {
-	if err := cfg.Validate(opt.Embedded); err != nil {
-		return nil, fmt.Errorf("configuration:\n%w", err)
+func New(ctx context.Context, cfg *Config, opt Options) (*Node, error) {
+	n := newNode(cfg, opt)
+	return n, n.build(ctx, n.openEngines, n.openLog, n.makeTopics, n.openVault, n.openMemory, n.buildCore, n.buildEDelivery, n.buildRegisters, n.buildWeb)
+}
+
+// Attach connects to the log and the memory of a deployment, for the tools of
+// its operator: it opens no socket and handles no message. Where broker and
+// memory run inside a process that serves, it uses those.
+func Attach(ctx context.Context, cfg *Config, opt Options) (*Node, error) {
+	n := newNode(cfg, opt)
+	return n, n.build(ctx, n.findEngines, n.openLog, n.openVault, n.openMemory, n.buildCore)
+}
+
+func newNode(cfg *Config, opt Options) *Node {
+	if cfg.Embedded.Data != "" {
+		opt.Embedded = true
+		if opt.Data == "" {
+			opt.Data = cfg.path(cfg.Embedded.Data)
+		}
 	}
 	n := &Node{cfg: cfg, opt: opt, log: opt.Logger, reg: prometheus.NewRegistry()}
 	if n.log == nil {
@@ -80,29 +96,50 @@ func New(ctx context.Context, cfg *Config, opt Options) (_ *Node, err error) {
 	}
 	n.log = n.log.With("node", cfg.Name)
 	n.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	defer func() {
-		if err != nil {
-			n.Close()
-		}
-	}()
-	for _, build := range []func(context.Context) error{n.openLog, n.openVault, n.openMemory, n.buildCore, n.buildEDelivery, n.buildRegisters, n.buildWeb} {
-		if err := build(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return n, nil
+	return n
 }
 
-// openLog connects to the log and makes its topics.
-func (n *Node) openLog(ctx context.Context) error {
-	if n.opt.Embedded {
-		eng, err := startEngines(n.opt.Data, n.log)
-		if err != nil {
+func (n *Node) build(ctx context.Context, steps ...func(context.Context) error) error {
+	if err := n.cfg.Validate(n.opt.Embedded); err != nil {
+		return fmt.Errorf("configuration:\n%w", err)
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			n.Close()
 			return err
 		}
-		n.eng = eng
-		n.closers = append(n.closers, eng.close)
 	}
+	return nil
+}
+
+// openEngines starts broker and memory in this process, where asked for.
+func (n *Node) openEngines(context.Context) error {
+	if !n.opt.Embedded {
+		return nil
+	}
+	eng, err := startEngines(n.opt.Data, n.log)
+	if err != nil {
+		return err
+	}
+	n.eng = &eng.addresses
+	n.closers = append(n.closers, eng.close)
+	return nil
+}
+
+// findEngines uses the broker and memory of the process that serves, or, where
+// none does, starts them over its data.
+func (n *Node) findEngines(ctx context.Context) error {
+	if n.opt.Embedded && n.opt.Data != "" {
+		if a, ok := serving(n.opt.Data); ok {
+			n.eng = a
+			return nil
+		}
+	}
+	return n.openEngines(ctx)
+}
+
+// openLog connects to the log.
+func (n *Node) openLog(context.Context) error {
 	metrics, err := kafkalog.NewMetrics(n.reg)
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
@@ -116,13 +153,6 @@ func (n *Node) openLog(ctx context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, n.cluster.Close)
-	diffs, err := n.cluster.EnsureTopics(ctx, n.cluster.Catalogue()...)
-	if err != nil {
-		return fmt.Errorf("making topics: %w", err)
-	}
-	for _, d := range diffs {
-		n.log.Warn("topic differs from its specification", "topic", d.Topic, "setting", d.Setting, "want", d.Want, "is", d.Got)
-	}
 	if n.producer, err = kafkalog.NewProducer(n.cluster, kafkalog.ProducerConfig{}); err != nil {
 		return err
 	}
@@ -136,15 +166,27 @@ func (n *Node) openLog(ctx context.Context) error {
 	return nil
 }
 
+// makeTopics makes the topics that are missing and tells how others differ.
+func (n *Node) makeTopics(ctx context.Context) error {
+	diffs, err := n.cluster.EnsureTopics(ctx, n.cluster.Catalogue()...)
+	if err != nil {
+		return fmt.Errorf("making topics: %w", err)
+	}
+	for _, d := range diffs {
+		n.log.Warn("topic differs from its specification", "topic", d.Topic, "setting", d.Setting, "want", d.Want, "is", d.Got)
+	}
+	return nil
+}
+
 // kafka is the log's configuration, on the embedded broker where there is one.
-func (c *Config) kafka(eng *engines) (kafkalog.Config, error) {
+func (c *Config) kafka(eng *addresses) (kafkalog.Config, error) {
 	k := c.Kafka
 	conf := kafkalog.Config{
 		Brokers: k.Brokers, ClientID: c.Name, Prefix: k.TopicPrefix, Partitions: k.Partitions,
 		ReplicationFactor: k.Replication, MinInSync: k.MinInSync, Retention: time.Duration(k.Retention),
 	}
 	if eng != nil {
-		conf.Brokers, conf.Embedded, conf.ReplicationFactor = []string{eng.broker.Addr()}, true, 1
+		conf.Brokers, conf.Embedded, conf.ReplicationFactor = []string{eng.Kafka}, true, 1
 		return conf, nil
 	}
 	if k.TLS {

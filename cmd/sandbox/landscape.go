@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"oncegate/cmd/node"
@@ -274,10 +273,6 @@ func (l *Landscape) StartNode(ctx context.Context, name string) error {
 	if l.cfg.Options != nil {
 		opt = l.cfg.Options(name)
 	}
-	opt.Embedded = len(l.cfg.Brokers) == 0
-	if opt.Embedded && opt.Data == "" {
-		opt.Data = filepath.Join(m.Dir, "data")
-	}
 	if opt.Logger == nil {
 		opt.Logger = l.cfg.Logger
 	}
@@ -342,10 +337,17 @@ func (l *Landscape) Close() error {
 	return errors.Join(errs...)
 }
 
-// Addresses lists what a visitor of the sandbox can open.
-func (l *Landscape) Addresses() map[string]string {
-	return map[string]string{
-		"portal": l.portal.base + "/", "operator-si": l.si.API, "operator-es": l.es.API,
-		"preview": l.es.Web + "/preview", "eid": l.eidURL,
+// An Address is something a visitor of the sandbox can open.
+type Address struct{ What, URL, Note string }
+
+// Addresses lists them, with the logins of the operators.
+func (l *Landscape) Addresses() []Address {
+	return []Address{
+		{"portal", l.portal.base + "/", "begin here: choose a procedure"},
+		{"eID", l.eidURL, "asks you who you want to be"},
+		{"preview space", l.es.Web + "/preview/", "where the portal sends you"},
+		{"operator of Slovenia", l.si.API + "/operator/", "operator / " + l.si.Operator},
+		{"operator of Spain", l.es.API + "/operator/", "operator / " + l.es.Operator},
+		{"API of Slovenia", l.si.API + "/openapi.json", "what portals use"},
 	}
 }

@@ -169,7 +169,7 @@ func (m *member) configure(ca *pki, on engine, issuer string, extra obj) error {
 		conf["kafka"] = obj{"brokers": on.Brokers, "topic_prefix": on.Prefix + m.Name + ".", "partitions": 3, "replication": 1}
 		conf["redis"] = obj{"address": on.Redis, "prefix": on.Prefix + m.Name}
 	} else {
-		conf["kafka"] = obj{"partitions": 3}
+		conf["kafka"], conf["embedded"] = obj{"partitions": 3}, obj{"data": "data"}
 	}
 	for k, v := range extra {
 		if have, ok := conf[k].(obj); ok {
