@@ -20,10 +20,9 @@ func (p *Preview) decide(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, s, ok := p.person(r, c)
+	id, s, ok, err := p.person(r, c)
 	if !ok { // the session has ended: begin again
-		http.Redirect(w, r, p.address(c), http.StatusSeeOther)
-		return nil
+		return p.toBeginning(w, r, c, err)
 	}
 	if err := r.ParseForm(); err != nil {
 		return canon.NewFault(canon.CodeBadInput, nil, "the form cannot be read")
@@ -97,10 +96,9 @@ func (p *Preview) done(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, s, ok := p.person(r, c)
+	_, s, ok, err := p.person(r, c)
 	if !ok {
-		http.Redirect(w, r, p.address(c), http.StatusSeeOther)
-		return nil
+		return p.toBeginning(w, r, c, err)
 	}
 	switch {
 	case c.Phase == exchange.Held && s.Decided:

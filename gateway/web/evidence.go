@@ -60,18 +60,18 @@ var declineReasons = []string{"wrong", "outdated", "excessive"}
 // that lacked a decision.
 func (p *Preview) evidence(w http.ResponseWriter, r *http.Request, c *exchange.Conversation, s preview.Session, status int, form *decisionForm) error {
 	page := evidencePage{
-		frame:     p.frame(r, "evidence.title", p.address(c)),
-		Action:    p.address(c, "decision"),
-		CSRF:      s.CSRF,
-		Country:   c.Requester.Country,
-		Procedure: c.Procedure,
-		AskedAt:   at(c.ExplicitRequest.At),
-		Due:       at(c.Due),
-		Reasons:   declineReasons,
+		frame:   p.frame(r, "evidence.title", p.address(c)),
+		Action:  p.address(c, "decision"),
+		CSRF:    s.CSRF,
+		Country: c.Requester.Country,
+		AskedAt: at(c.ExplicitRequest.At),
+		Due:     at(c.Due),
+		Reasons: declineReasons,
 	}
 	if !c.ExplicitRequest.Given {
 		page.Exempt = c.ExplicitRequest.Exemption
 	}
+	page.Procedure = page.language.procedure(c.Procedure)
 	page.Requester = page.language.pick(c.Requester.Names)
 	page.Evidence = page.language.pick(c.EvidenceType.Titles)
 	for _, q := range c.Requirements {
@@ -191,9 +191,8 @@ func (p *Preview) document(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, _, ok := p.person(r, c); !ok {
-		http.Redirect(w, r, p.address(c), http.StatusSeeOther)
-		return nil
+	if _, _, ok, err := p.person(r, c); !ok {
+		return p.toBeginning(w, r, c, err)
 	}
 	if c.Phase != exchange.Held || p.late(c) {
 		return canon.NewFault(canon.CodePreviewClosed, nil, "there is nothing to see in this state")

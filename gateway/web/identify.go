@@ -36,11 +36,6 @@ func (p *Preview) identify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	targets, err := p.eid.formTargets(r.Context())
-	if err != nil {
-		return err
-	}
-	secure(w, targets)
 	http.Redirect(w, r, location, http.StatusSeeOther)
 	return nil
 }
@@ -49,7 +44,10 @@ func (p *Preview) identify(w http.ResponseWriter, r *http.Request) error {
 // OpenID Connect has it so; state and PKCE bind it to the browser that left.
 func (p *Preview) callback(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	_, s, ok := p.session(r)
+	_, s, ok, err := p.session(r)
+	if err != nil {
+		return err
+	}
 	if !ok || !same(s.Login.State, q.Get("state")) {
 		return canon.NewFault(canon.CodeUnauthenticated, errors.New("the login came back without its session or state"), "the login could not be checked")
 	}

@@ -109,6 +109,14 @@ func (l language) text(key string, args ...any) string {
 	return s
 }
 
+// procedure names a code of list Procedures; codes without a name stay codes.
+func (l language) procedure(code string) string {
+	if s, ok := l.words["procedure."+code]; ok {
+		return s + " (" + code + ")"
+	}
+	return code
+}
+
 // A phrase is a text of another authority in the language it has (WCAG 3.1.2).
 type phrase struct {
 	Lang, Text string

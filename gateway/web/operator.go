@@ -103,7 +103,7 @@ func (o *Operator) handle(path string, serve func(http.ResponseWriter, *http.Req
 
 // ServeHTTP answers one request.
 func (o *Operator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	secure(w, "")
+	secure(w, r, "")
 	if !strings.HasSuffix(r.URL.Path, "/static/oncegate.css") && !o.known(r) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="oncegate operator", charset="UTF-8"`)
 		http.Error(w, "Operator name and token are required.", http.StatusUnauthorized)

@@ -63,8 +63,7 @@ func (p *Preview) intro(w http.ResponseWriter, r *http.Request, c *exchange.Conv
 	if err != nil {
 		return err
 	}
-	h := w.Header()
-	h.Set("Content-Security-Policy", strings.Replace(h.Get("Content-Security-Policy"), "form-action 'self'", "form-action 'self'"+targets, 1))
+	secure(w, r, targets)
 	page := introPage{frame: p.frame(r, "intro.title", p.address(c)), EID: p.cfg.EID.Name, Action: p.address(c, "identify")}
 	return p.pages.write(w, http.StatusOK, "intro", page.Lang, page)
 }

@@ -125,7 +125,7 @@ const maxForm = 64 << 10
 
 // ServeHTTP answers one request.
 func (p *Preview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	secure(w, "")
+	secure(w, r, "")
 	if err := p.origin.Check(r); err != nil { // a form of another site
 		p.fail(w, r, canon.NewFault(canon.CodeForbidden, err, "the form came from another site"))
 		return
@@ -179,7 +179,10 @@ func (p *Preview) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, s, ok := p.person(r, c)
+	_, s, ok, err := p.person(r, c)
+	if err != nil {
+		return err
+	}
 	if !ok {
 		if c.Phase.Final() || p.late(c) {
 			return p.closed(w, r, c, "")
@@ -217,7 +220,7 @@ func back(c *exchange.Conversation, s preview.Session) string {
 	return u.String()
 }
 
-// message publishes one fact of this edge. Its id follows from the conversation
+// publish writes one fact of this edge. Its id follows from the conversation
 // and the step, so that pressing twice is pressing once.
 func (p *Preview) publish(ctx context.Context, id canon.ConversationID, step string, body canon.Body) (canon.MessageID, error) {
 	var b [24]byte

@@ -2,7 +2,6 @@ package web
 
 import (
 	"encoding/json"
-	"io/fs"
 	"maps"
 	"net/http"
 	"net/url"
@@ -175,106 +174,6 @@ func TestAnotherPersonIsRefusedAndRecorded(t *testing.T) {
 	}
 }
 
-func TestALegalPerson(t *testing.T) {
-	w := newWorld(t)
-	w.record, w.docs = `{"company":{"name":"SIA Izdoma","legalForm":"SIA"}}`, nil
-	_, location := w.ask(func(r *canon.EvidenceRequest) {
-		r.Private = canon.Clear(canon.RequestPrivate{Subject: canon.Subject{Legal: &canon.LegalPerson{Assurance: "High", Identifier: "LV/AT/C1", Name: "SIA Izdoma"}}})
-	})
-	b := w.browser()
-	b.identify(location).want(t, http.StatusUnauthorized, "You were not identified") // a natural person's claims
-	w.eid.mu.Lock()
-	w.eid.claims = map[string]any{"legal_person_identifier": "LV/AT/C1", "legal_name": "SIA Izdoma"}
-	w.eid.mu.Unlock()
-	b.identify(location).want(t, 200, "SIA Izdoma", "Legal form")
-}
-
-func TestALoginThatCannotBeChecked(t *testing.T) {
-	set := func(k string, v any) func(*eidServer) {
-		return func(e *eidServer) { e.spoil = func(c map[string]any) { c[k] = v } }
-	}
-	for _, tc := range []struct {
-		name  string
-		spoil func(*eidServer)
-	}{
-		{"cancelled", func(e *eidServer) { e.fail = "access_denied" }},
-		{"another nonce", set("nonce", "x")},
-		{"another audience", set("aud", "someone-else")},
-		{"another issuer", set("iss", "https://evil.example")},
-		{"out of date", set("exp", start.Add(-time.Hour).Unix())},
-		{"no birthday", set("birthdate", "")},
-		{"no day", set("birthdate", "1999")},
-		{"an identifier of no form", set("person_identifier", "x")},
-		{"a name beyond bounds", set("family_name", strings.Repeat("x", 300))},
-		{"too low a level", set("acr", "http://eidas.europa.eu/LoA/low")},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			w := newWorld(t, func(c *PreviewConfig) {
-				if tc.name == "too low a level" {
-					c.EID.ACRValues = []string{"http://eidas.europa.eu/LoA/high"}
-				}
-			})
-			_, location := w.ask()
-			tc.spoil(w.eid)
-			b := w.browser()
-			b.identify(location).want(t, http.StatusUnauthorized, "You were not identified")
-			if n := len(w.messages(canon.KindPreviewOpened)); n != 0 {
-				t.Error("a login that was not checked was published")
-			}
-			b.get(location).want(t, 200, "Identify yourself")
-		})
-	}
-}
-
-func TestTheMinimumDataSetMayComeFromUserinfo(t *testing.T) {
-	w := newWorld(t)
-	_, location := w.ask()
-	w.eid.mu.Lock()
-	w.eid.userinfo, w.eid.claims = w.eid.claims, nil
-	w.eid.userinfo["sub"] = "1"
-	w.eid.mu.Unlock()
-	w.browser().identify(location).want(t, 200, "Send nothing")
-	w.eid.mu.Lock()
-	w.eid.userinfo["sub"] = "2" // of another person
-	w.eid.mu.Unlock()
-	w.browser().identify(location).want(t, http.StatusUnauthorized, "You were not identified")
-}
-
-func TestTheCallbackWantsItsOwnBrowser(t *testing.T) {
-	w := newWorld(t)
-	_, location := w.ask()
-	b := w.browser()
-	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	out := b.post(location+"/identify", nil).want(t, http.StatusSeeOther)
-	eid := b.get(out.Header.Get("Location")).want(t, http.StatusFound)
-	callback := eid.Header.Get("Location")
-	w.browser().get(callback).want(t, http.StatusForbidden) // no session: login CSRF
-	u, _ := url.Parse(callback)
-	q := u.Query()
-	q.Set("state", "x")
-	b.get(u.Path+"?"+q.Encode()).want(t, http.StatusForbidden)
-	b.get(u.Path).want(t, http.StatusForbidden)
-	before := cookieOf(b, w.server.URL)
-	b.get(callback).want(t, http.StatusSeeOther)
-	if after := cookieOf(b, w.server.URL); after == before || after == "" {
-		t.Error("the session id is the same after the login")
-	}
-	b.get(callback).want(t, http.StatusForbidden) // once
-	if n := len(w.messages(canon.KindPreviewOpened)); n != 1 {
-		t.Errorf("%d openings, want 1", n)
-	}
-}
-
-func cookieOf(b *browser, base string) string {
-	u, _ := url.Parse(base)
-	for _, c := range b.client.Jar.Cookies(u) {
-		if c.Name == sessionCookie {
-			return c.Value
-		}
-	}
-	return ""
-}
-
 func TestAFormOfAnotherPlaceIsRefused(t *testing.T) {
 	w := newWorld(t)
 	id, location := w.ask()
@@ -418,15 +317,6 @@ func TestWhatOthersWroteIsShownAsText(t *testing.T) {
 	}
 }
 
-func TestARecordThatCannotBeShown(t *testing.T) {
-	for _, bad := range []string{"", "{", "\xff", "[1] 2", strings.Repeat("[", 50) + strings.Repeat("]", 50), "[" + strings.Repeat("1,", maxFields) + "1]"} {
-		w := newWorld(t)
-		w.record = bad
-		_, location := w.ask()
-		w.browser().identify(location).want(t, 200, "cannot be shown here as a list", "Download document 1", "Send nothing")
-	}
-}
-
 func TestNothingIsShownThatIsNotRecorded(t *testing.T) {
 	w := newWorld(t)
 	id, location := w.ask()
@@ -439,6 +329,20 @@ func TestNothingIsShownThatIsNotRecorded(t *testing.T) {
 	b.post(location+"/decision", url.Values{"csrf": {csrf}, "action": {"refuse-all"}}).want(t, http.StatusServiceUnavailable)
 	w.down = false
 	b.post(location+"/decision", url.Values{"csrf": {csrf}, "action": {"refuse-all"}}).want(t, 200, "is not sent")
+}
+
+func TestTheStoreOfSessionsDoesNotAnswer(t *testing.T) {
+	w := newWorld(t)
+	_, location := w.ask()
+	b := w.browser()
+	csrf := b.identify(location).csrf(t)
+	w.sessions.down = true
+	for _, p := range []string{"", "/done", "/document/" + d1} {
+		b.get(location+p).want(t, http.StatusServiceUnavailable, "try again")
+	}
+	b.post(location+"/decision", url.Values{"csrf": {csrf}, "action": {"refuse-all"}}).want(t, http.StatusServiceUnavailable)
+	w.sessions.down = false
+	b.get(location).want(t, 200, "Send nothing")
 }
 
 func TestForgottenEvidence(t *testing.T) {
@@ -463,117 +367,6 @@ func TestAnAddressThatIsNone(t *testing.T) {
 	b.get(location).want(t, http.StatusNotFound)
 }
 
-func TestTheEIDDoesNotAnswer(t *testing.T) {
-	w := newWorld(t)
-	_, location := w.ask()
-	w.eid.server.Close()
-	b := w.browser()
-	b.get(location).want(t, http.StatusServiceUnavailable, "try again")
-	b.post(location+"/identify", nil).want(t, http.StatusServiceUnavailable)
-}
-
-func TestLanguages(t *testing.T) {
-	w := newWorld(t)
-	_, location := w.ask()
-	b := w.browser()
-	for _, tc := range []struct{ header, lang string }{
-		{"de-AT,de;q=0.9,en;q=0.1", "de"}, {"lv, sl;q=0.5, fr;q=0.4", "sl"}, {"lv", "en"}, {"", "en"}, {"fr;q=2, es;q=0.1", "es"}, {"*;q=x,,,;", "en"},
-	} {
-		b.lang = tc.header
-		if got := b.get(location).want(t, 200).Header.Get("Content-Language"); got != tc.lang {
-			t.Errorf("%q: got %s, want %s", tc.header, got, tc.lang)
-		}
-	}
-	b.get(location+"?lang=fr").want(t, 200, `lang="fr"`, "S’identifier")
-	b.lang = "de"
-	b.post(location+"/identify", nil).want(t, 200, `<html lang="fr"`, "Ne rien envoyer") // it stays
-	b.get(location+"?lang=de").want(t, 200, "Geburtsurkunde", "Geburtsdatum")
-	for _, l := range w.preview.words.languages {
-		b.get(location+"?lang="+l.Code).want(t, 200, `<html lang="`+l.Code+`"`, `aria-current="true">`+l.text("language.name"))
-	}
-}
-
-func TestEveryLanguageHasEveryWord(t *testing.T) {
-	c, err := loadCatalogue()
-	fatal(t, err)
-	if len(c.languages) < 5 || c.languages[0].Code != "en" {
-		t.Fatalf("languages: %v", c.languages)
-	}
-	en := c.languages[0]
-	for _, l := range c.languages[1:] {
-		for k, v := range en.words {
-			w, ok := l.words[k]
-			if !ok || w == "" {
-				t.Errorf("%s has no %q", l.Code, k)
-			}
-			for _, p := range []string{"{0}", "{1}", "{2}"} {
-				if strings.Contains(v, p) != strings.Contains(w, p) {
-					t.Errorf("%s: %q has other places than English", l.Code, k)
-				}
-			}
-		}
-		for k := range l.words {
-			if _, ok := en.words[k]; !ok {
-				t.Errorf("%s has %q, which English has not", l.Code, k)
-			}
-		}
-	}
-	// Every key that a template or a page asks for is there.
-	used := 0
-	err = fs.WalkDir(templateFiles, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := templateFiles.ReadFile(path)
-		for _, part := range strings.Split(string(data), `.T "`)[1:] {
-			key, _, _ := strings.Cut(part, `"`)
-			used++
-			if _, ok := en.words[key]; !ok {
-				t.Errorf("%s asks for %q, which no language has", path, key)
-			}
-		}
-		return err
-	})
-	fatal(t, err)
-	if used < 50 {
-		t.Errorf("only %d keys were found in templates", used)
-	}
-	for _, r := range declineReasons {
-		if _, ok := en.words["reason."+r]; !ok {
-			t.Errorf("no word for reason %s", r)
-		}
-	}
-	for _, k := range canon.FaultKinds() {
-		p, ok := faultPages[k]
-		if !ok || en.words[p.key+".title"] == "" || en.words[p.key+".text"] == "" {
-			t.Errorf("fault kind %s has no page", k)
-		}
-	}
-}
-
-func TestCookiesAndStyle(t *testing.T) {
-	w := newWorld(t)
-	_, location := w.ask()
-	b := w.browser()
-	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp := b.post(location+"/identify", nil).want(t, http.StatusSeeOther)
-	c := resp.Header.Get("Set-Cookie")
-	for _, want := range []string{"__Host-", "Secure", "HttpOnly", "SameSite=Lax", "Path=/"} {
-		if !strings.Contains(c, want) {
-			t.Errorf("cookie %q without %s", c, want)
-		}
-	}
-	if strings.Contains(c, "Domain") {
-		t.Errorf("cookie %q with a domain", c)
-	}
-	if u, _ := url.Parse(resp.Header.Get("Location")); u.Query().Get("code_challenge_method") != "S256" || u.Query().Get("nonce") == "" || u.Query().Get("ui_locales") != "en" {
-		t.Errorf("login: %s", u)
-	}
-	if p := b.get("/preview/static/oncegate.css").want(t, 200, ":focus-visible"); !strings.HasPrefix(p.Header.Get("Content-Type"), "text/css") {
-		t.Errorf("style: %v", p.Header)
-	}
-}
-
 func TestPreviewConfigurationReportsAllFaults(t *testing.T) {
 	_, err := NewPreview(PreviewConfig{BaseURL: "http://x", PrivacyURL: "javascript:x", EID: EID{Issuer: "http://eid.example", Scopes: []string{"profile"}, FormOrigins: []string{"x"}}})
 	if err == nil {
@@ -584,38 +377,4 @@ func TestPreviewConfigurationReportsAllFaults(t *testing.T) {
 			t.Errorf("error does not name %q: %v", want, err)
 		}
 	}
-}
-
-func FuzzFields(f *testing.F) {
-	c, err := loadCatalogue()
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, s := range []string{birthRecord, "", "[", `{"a":[{}],"b":null,"a":1}`, "\"\u202e\"", "1e999", "[1]2"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		fs, err := fields(data, c.languages[0])
-		if err != nil {
-			return
-		}
-		n := 0
-		var walk func(fs []field, depth int)
-		walk = func(fs []field, depth int) {
-			if depth > maxDepth+1 {
-				t.Fatal("too deep")
-			}
-			for _, f := range fs {
-				n++
-				if strings.ContainsAny(f.Label+f.Value, "\x00\x07\u202e\u2066") {
-					t.Fatal("a sign that hides is shown")
-				}
-				walk(f.Fields, depth+1)
-			}
-		}
-		walk(fs, 0)
-		if n > maxFields {
-			t.Fatal("too many")
-		}
-	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,6 +24,7 @@ var errTooMuch = errors.New("the record is too large to show")
 // A field is one line of a record: a value, or further fields.
 type field struct {
 	Label  string
+	Known  bool // the label is in the reader's language, not a key spelled out
 	Value  string
 	Fields []field // of an object or a list
 	List   bool    // Fields are the items of a list, without labels
@@ -63,7 +65,8 @@ func (r *recordReader) value(key string, depth int) (field, error) {
 	if r.left--; r.left < 0 || depth > maxDepth {
 		return field{}, errTooMuch
 	}
-	f := field{Label: r.l.label(key)}
+	var f field
+	f.Label, f.Known = r.l.label(key)
 	t, err := r.d.Token()
 	if err != nil {
 		return field{}, noEOF(err)
@@ -100,6 +103,13 @@ func (r *recordReader) value(key string, depth int) (field, error) {
 			f.Value = r.l.text("value.yes")
 		}
 	}
+	if f.List && !slices.ContainsFunc(f.Fields, func(o field) bool { return o.Fields != nil }) {
+		values := make([]string, len(f.Fields)) // a list of plain values is one line
+		for i, o := range f.Fields {
+			values[i] = o.Value
+		}
+		f.Value, f.Fields, f.List = strings.Join(values, ", "), nil, false
+	}
 	if f.Value == "" && len(f.Fields) == 0 {
 		f.Fields, f.Value = nil, r.l.text("value.none")
 	}
@@ -129,25 +139,38 @@ func printable(s string) string {
 
 // label names a field in the reader's language, or spells its key: placeOfBirth
 // and place_of_birth become "Place of birth".
-func (l language) label(key string) string {
-	if s, ok := l.words["field."+key]; ok {
-		return s
-	}
-	var b strings.Builder
-	prev := ' '
-	for _, c := range printable(key) {
+func (l language) label(key string) (label string, known bool) {
+	var words []string
+	start := 0
+	key = printable(key)
+	for i, c := range key {
 		switch {
-		case c == '_' || c == '-' || c == '.' || c == ' ':
-			c = ' '
-		case unicode.IsUpper(c) && unicode.IsLower(prev):
-			b.WriteRune(' ')
-			c = unicode.ToLower(c)
+		case strings.ContainsRune("_-. ", c):
+			words, start = append(words, key[start:i]), i+1
+		case unicode.IsUpper(c) && i > start && !unicode.IsUpper(rune(key[i-1])):
+			words, start = append(words, key[start:i]), i
 		}
-		if b.Len() == 0 {
-			c = unicode.ToUpper(c)
-		}
-		b.WriteRune(c)
-		prev = c
 	}
-	return strings.TrimSpace(b.String())
+	words = slices.DeleteFunc(append(words, key[start:]), func(w string) bool { return w == "" })
+	if len(words) == 0 {
+		return "", true
+	}
+	camel := strings.ToLower(words[0])
+	for _, w := range words[1:] {
+		camel += title(strings.ToLower(w))
+	}
+	if s, ok := l.words["field."+camel]; ok {
+		return s, true
+	}
+	for i, w := range words {
+		if w != strings.ToUpper(w) { // abbreviations stay
+			words[i] = strings.ToLower(w)
+		}
+	}
+	return title(strings.Join(words, " ")), false
+}
+
+func title(s string) string {
+	c, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(c)) + s[n:]
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strconv"
 )
 
@@ -82,7 +83,7 @@ func serveStyle(w http.ResponseWriter, _ *http.Request) {
 
 // secure sets what every page has: no script, no frame, no address given away,
 // nothing kept by a cache. formTargets are further origins a form may lead to.
-func secure(w http.ResponseWriter, formTargets string) {
+func secure(w http.ResponseWriter, r *http.Request, formTargets string) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'"+formTargets+"; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -91,7 +92,9 @@ func secure(w http.ResponseWriter, formTargets string) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-	h.Set("Strict-Transport-Security", "max-age=31536000")
+	if host := (&url.URL{Host: r.Host}).Hostname(); host != "localhost" { // where it would lock out neighbours
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	h.Set("Cache-Control", "no-store")
-	h.Add("Vary", "Cookie, Accept-Language")
+	h.Set("Vary", "Cookie, Accept-Language")
 }

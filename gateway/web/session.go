@@ -3,9 +3,12 @@ package web
 import (
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"oncegate/gateway/exchange"
@@ -19,51 +22,69 @@ const sessionCookie = "__Host-oncegate-preview"
 // loginTerm is how long a person may be away at the eID.
 const loginTerm = 10 * time.Minute
 
-func (p *Preview) session(r *http.Request) (id string, s preview.Session, ok bool) {
+// session returns the session of this browser. A store that does not answer is
+// an error: nobody is sent away for it.
+func (p *Preview) session(r *http.Request) (id string, s preview.Session, ok bool, err error) {
 	k, err := r.Cookie(sessionCookie)
 	if err != nil || len(k.Value) > 128 {
-		return "", s, false
+		return "", s, false, nil
 	}
 	s, err = p.cfg.Sessions.Get(r.Context(), k.Value)
-	if err != nil || !p.cfg.Now().Before(s.Expires) {
-		return "", s, false
+	switch {
+	case errors.Is(err, preview.ErrNoSession):
+		return "", s, false, nil
+	case err != nil:
+		return "", s, false, fmt.Errorf("reading a session: %w", err)
 	}
-	return k.Value, s, true
+	return k.Value, s, p.cfg.Now().Before(s.Expires), nil
 }
 
 // person returns the session of the conversation's person in this browser: a
 // login that succeeded and matched, for this conversation and no other.
-func (p *Preview) person(r *http.Request, c *exchange.Conversation) (id string, s preview.Session, ok bool) {
-	id, s, ok = p.session(r)
-	return id, s, ok && s.Authenticated && s.Conversation == c.ID
+func (p *Preview) person(r *http.Request, c *exchange.Conversation) (id string, s preview.Session, ok bool, err error) {
+	id, s, ok, err = p.session(r)
+	return id, s, ok && s.Authenticated && s.Conversation == c.ID, err
+}
+
+// toBeginning sends whoever is not the person to the first page.
+func (p *Preview) toBeginning(w http.ResponseWriter, r *http.Request, c *exchange.Conversation, err error) error {
+	if err == nil {
+		http.Redirect(w, r, p.address(c), http.StatusSeeOther)
+	}
+	return err
 }
 
 // begin replaces whatever session the browser has: an id that was known before
 // the login is worth nothing after it.
 func (p *Preview) begin(w http.ResponseWriter, r *http.Request, s preview.Session) error {
-	if id, _, ok := p.session(r); ok {
-		if err := p.cfg.Sessions.Delete(r.Context(), id); err != nil {
-			return fmt.Errorf("ending the old session: %w", err)
-		}
+	if err := p.end(w, r); err != nil {
+		return err
 	}
 	id, err := p.cfg.Sessions.Create(r.Context(), s)
 	if err != nil {
 		return fmt.Errorf("beginning a session: %w", err)
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name: sessionCookie, Value: id, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
+	setSession(w, id, 0)
 	return nil
 }
 
+// end forgets the session of this browser, in the store and in the browser.
 func (p *Preview) end(w http.ResponseWriter, r *http.Request) error {
-	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	if id, _, ok := p.session(r); ok {
-		if err := p.cfg.Sessions.Delete(r.Context(), id); err != nil {
-			return fmt.Errorf("ending the session: %w", err)
+	if k, err := r.Cookie(sessionCookie); err == nil && len(k.Value) <= 128 {
+		if err := p.cfg.Sessions.Delete(r.Context(), k.Value); err != nil {
+			return fmt.Errorf("ending a session: %w", err)
 		}
 	}
+	setSession(w, "", -1)
 	return nil
+}
+
+// setSession writes the cookie in place of one that this answer already had.
+func setSession(w http.ResponseWriter, id string, maxAge int) {
+	c := http.Cookie{Name: sessionCookie, Value: id, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	h := w.Header()
+	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(s string) bool { return strings.HasPrefix(s, sessionCookie+"=") })
+	http.SetCookie(w, &c)
 }
 
 // secret returns 256 random bits in base64url.
