@@ -122,3 +122,10 @@ func (m *Memory) sweep(now time.Time) {
 		}
 	}
 }
+
+// Len returns how many keys are held, for tests and metrics.
+func (m *Memory) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.entries)
+}

@@ -1,11 +1,13 @@
 package pmode
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -34,12 +36,15 @@ func (f *Fault) Error() string { return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Li
 // Load reads a table from YAML. Unknown and repeated keys, aliases and more than
 // one document are faults; all faults are reported at once.
 func Load(file string, data []byte, files Files) (*Table, error) {
-	l := &loader{file: file, files: files}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	var doc, more yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	if err := d.Decode(&doc); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return l.table(&doc)
+	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: more than one document", file)
+	}
+	return LoadNode(file, &doc, files)
 }
 
 // LoadNode reads a table from a node of a larger file, such as the section of a
@@ -129,7 +134,7 @@ func (l *loader) items(n *yaml.Node) []*yaml.Node {
 
 func (l *loader) text(to *string) field {
 	return func(n *yaml.Node) {
-		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
 			l.fault(n, "want text")
 			return
 		}
@@ -139,11 +144,13 @@ func (l *loader) text(to *string) field {
 
 func (l *loader) truth(to *bool) field {
 	return func(n *yaml.Node) {
-		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
 			l.fault(n, "want true or false")
 			return
 		}
-		*to = n.Value == "true"
+		if err := n.Decode(to); err != nil {
+			l.fault(n, "want true or false")
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package pmode
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -126,7 +127,10 @@ func New(own Own, partners []Partner) (*Table, error) {
 		}
 		t.partners[p.Party.ID] = append(t.partners[p.Party.ID], &p)
 	}
-	return t, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("checking agreements: %w", err)
+	}
+	return t, nil
 }
 
 func checkOwn(o Own) []error {
@@ -140,6 +144,8 @@ func checkOwn(o Own) []error {
 		es = append(es, errors.New("signing certificate and key are required"))
 	case !samePublic(o.Sign.Certificate, o.Sign.Key.Public()):
 		es = append(es, errors.New("signing key does not belong to its certificate"))
+	case !isRSA(o.Sign.Certificate):
+		es = append(es, errors.New("signing key is not RSA of 2048 bits or more"))
 	}
 	if len(o.Decrypt) == 0 {
 		es = append(es, errors.New("a decryption certificate and key are required"))
@@ -150,6 +156,8 @@ func checkOwn(o Own) []error {
 			es = append(es, errors.New("decryption certificate and key are required"))
 		case !samePublic(d.Certificate, d.Key.Public()):
 			es = append(es, errors.New("decryption key does not belong to its certificate"))
+		case !isRSA(d.Certificate):
+			es = append(es, errors.New("decryption key is not RSA of 2048 bits or more"))
 		}
 	}
 	return es
@@ -158,6 +166,12 @@ func checkOwn(o Own) []error {
 func samePublic(c *x509.Certificate, pub crypto.PublicKey) bool {
 	k, ok := c.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && k.Equal(pub)
+}
+
+// isRSA reports the one kind of key of profile 1.15 (b.1).
+func isRSA(c *x509.Certificate) bool {
+	k, ok := c.PublicKey.(*rsa.PublicKey)
+	return ok && k.N.BitLen() >= 2048
 }
 
 func checkParty(p ebms.Party) []error {
@@ -220,6 +234,9 @@ func (p *Partner) check() []error {
 		u, err := url.Parse(p.URL)
 		add(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil, "url is not an http or https address without credentials")
 		add(len(p.Encrypt) > 0, "an encryption certificate is required with a url")
+	}
+	for _, c := range slices.Concat(p.Encrypt, p.Trust.Pinned) {
+		add(isRSA(c), "a certificate's key is not RSA of 2048 bits or more")
 	}
 	v, err := wssec.NewVerifier(p.Trust)
 	if err != nil {
