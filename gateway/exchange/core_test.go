@@ -358,15 +358,74 @@ func TestAnEndedExchangeIsRebuiltWithoutItsKey(t *testing.T) {
 			if got.Phase != tc.want || got.Role != s.c.Role || got.Exchange != s.c.Exchange {
 				t.Errorf("got %s %s of %s, want %s %s of %s", got.Role, got.Phase, got.Exchange, s.c.Role, tc.want, s.c.Exchange)
 			}
-			for _, m := range slices.Clone(r.log.ms) {
-				if out, err := r.core.Handle(t.Context(), m); err != nil {
+			said := ids(r.log.all())
+			for _, m := range r.log.all() {
+				out, err := r.core.Handle(t.Context(), m)
+				if err != nil {
 					t.Errorf("%s again: %v", m.Kind, err)
-				} else if strings.Contains(kinds(out), "response") || strings.Contains(kinds(out), "query") {
-					t.Errorf("%s again says %q", m.Kind, kinds(out))
+				}
+				for _, o := range out {
+					if !slices.Contains(said, o.ID) {
+						t.Errorf("%s again says a new %s", m.Kind, kinds([]canon.Message{o}))
+					}
 				}
 			}
 		})
 	}
+}
+
+// The key may be destroyed in mid-exchange, on request of the person. Then only
+// the timer is left.
+func TestAForgottenKeyLeavesOnlyTheTimer(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		side func(testing.TB) *side
+		word alphabet
+		path []string
+		end  string
+	}{
+		{"provider", providerSide, providerWords(), []string{"first", "second", "person", "found"}, expires},
+		{"requester", requesterSide, requesterWords(), []string{"first", "preview"}, "exchange.notice expired"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := tc.side(t)
+			for _, w := range tc.path {
+				s.step(tc.word[w](s))
+			}
+			s.c = closed(t, s.c)
+			phase := s.c.Phase
+			for name, word := range tc.word {
+				if name == "deadline" {
+					continue // last
+				}
+				if m := word(s); m.Kind != canon.KindDeadline && m.Kind != canon.KindDeliveryReceipt {
+					if out := s.step(m); s.c.Phase != phase || kinds(out) != "" {
+						t.Errorf("%s: got %s saying %q, want nothing", name, s.c.Phase, kinds(out))
+					}
+				}
+			}
+			out := s.step(s.deadline())
+			if kinds(out) != tc.end {
+				t.Errorf("the deadline says %q, want %q", kinds(out), tc.end)
+			}
+			keepsContract(t, s.id, out)
+		})
+	}
+}
+
+// closed returns a conversation as a store gives it once its key is forgotten.
+func closed(t *testing.T, c *exchange.Conversation) *exchange.Conversation {
+	t.Helper()
+	sealer := &exchangetest.Sealer{}
+	text, err := canon.MarshalSealed(c, func(p []byte) (canon.Box, error) { return sealer.Seal(t.Context(), c.ID, nil, p) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := new(exchange.Conversation)
+	if err := canon.UnmarshalSealed(text, out, func(canon.Box) ([]byte, error) { return nil, canon.ErrForgotten }); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // forget makes every private part on the log unreadable, as after the loss of

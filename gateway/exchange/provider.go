@@ -192,11 +192,7 @@ func (t *turn) late(r *canon.EvidenceRequest) {
 // second handles request 2.
 func (t *turn) second(r *canon.EvidenceRequest) {
 	c := t.c
-	own, ok := c.Private.Get()
-	if !ok {
-		t.ignore(canon.CodePayloadForgotten, "the private part was forgotten")
-		return
-	}
+	own := c.private()
 	p, ok := r.Private.Get()
 	what, covered := c.grant().Covers(r)
 	switch {
@@ -236,11 +232,7 @@ func (t *turn) opened(b *canon.PreviewOpened) {
 		t.misplaced()
 		return
 	}
-	own, ok := c.subject()
-	if !ok {
-		t.ignore(canon.CodePayloadForgotten, "the private part was forgotten")
-		return
-	}
+	own := c.private().Subject
 	p, ok := b.Private.Get()
 	if !ok || !own.Matches(p.Subject) {
 		t.audit("preview.denied", "refused", canon.CodePersonMismatch, "TDD 4.9: the minimum data set must match")
@@ -384,10 +376,9 @@ func (t *turn) answer() {
 	}
 	t.to(Answered)
 	if c.Outcome == Delivered || c.Outcome == Declined {
-		subject, _ := c.subject()
 		r := &canon.EvidenceResponse{
 			Envelope: t.envelope(), Request: to, Response: t.responseID(stepAnswer), Status: canon.StatusDeclined,
-			Private: canon.Clear(canon.ResponsePrivate{Subject: subject}),
+			Private: canon.Clear(canon.ResponsePrivate{Subject: c.private().Subject}),
 		}
 		if c.Outcome == Delivered {
 			r.Status, r.Documents = canon.StatusDelivered, c.approved()

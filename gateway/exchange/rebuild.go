@@ -118,7 +118,7 @@ func (k *Core) restore(ctx context.Context, ms []canon.Message) error {
 func fold(ms []canon.Message, w *World) (*Conversation, []Applied, error) {
 	inputs := inOrder(ms)
 	if len(inputs) > 0 && forgotten(inputs[0]) {
-		return ended(inputs[0], ms), nil, nil
+		return ended(inputs[0], ms), saidBefore(inputs, ms), nil
 	}
 	var c *Conversation
 	var applied []Applied
@@ -261,4 +261,19 @@ func ended(first canon.Message, ms []canon.Message) *Conversation {
 		}
 	}
 	return c
+}
+
+// saidBefore returns what followed from each input, as it stands on the log.
+func saidBefore(inputs, ms []canon.Message) []Applied {
+	followed := map[canon.MessageID][]canon.Message{}
+	for _, m := range ms {
+		if m.Cause != "" && !Consumes(m) && m.Kind != canon.KindAudit {
+			followed[m.Cause] = append(followed[m.Cause], m)
+		}
+	}
+	var out []Applied
+	for _, m := range inputs {
+		out = append(out, Applied{Cause: m.ID, Messages: followed[m.ID]})
+	}
+	return out
 }

@@ -163,11 +163,7 @@ func (t *turn) envelope() canon.Envelope {
 // proceed handles the portal's word that the person follows the link.
 func (t *turn) proceed(r *canon.EvidenceRequest) {
 	c := t.c
-	own, ok := c.Private.Get()
-	if !ok {
-		t.ignore(canon.CodePayloadForgotten, "the private part was forgotten")
-		return
-	}
+	own := c.private()
 	back := own.ReturnLocation
 	if p, ok := r.Private.Get(); ok && p.ReturnLocation != "" {
 		back = p.ReturnLocation
@@ -236,16 +232,11 @@ func (t *turn) response(b *canon.EvidenceResponse) {
 	}
 	switch b.Status {
 	case canon.StatusDelivered:
-		asked, ok := c.subject()
-		if !ok {
-			t.ignore(canon.CodePayloadForgotten, "the private part was forgotten")
-			return
-		}
 		about, ok := b.Private.Get()
 		switch {
 		case len(b.Documents) == 0:
 			t.unusable("an answer that delivers holds no document")
-		case !ok || !asked.Matches(about.Subject):
+		case !ok || !c.private().Subject.Matches(about.Subject):
 			t.unusable("the evidence is about another person than the one asked for")
 		case c.foreign(b.Documents):
 			t.unusable("the answer holds a document that was not asked for (Reg. 2018/1724 Art. 14(8))")

@@ -105,6 +105,8 @@ func (c *Conversation) Next(m canon.Message, w *World) (*Conversation, []canon.M
 		t.afterEnd()
 	case t.overdue():
 		t.expire()
+	case t.forgotten():
+		t.ignore(canon.CodePayloadForgotten, "the private part was forgotten")
 	case c.Role == Requester:
 		t.requester()
 	default:
@@ -194,21 +196,17 @@ func (c *Conversation) grant() consent.Grant {
 	}
 }
 
-// subject returns whom the exchange is about; false once the key was forgotten.
-func (c *Conversation) subject() (canon.Subject, bool) {
-	p, ok := c.Private.Get()
-	if !ok {
-		return canon.Subject{}, false
+// private returns the private part; forgotten says that there is none to read.
+func (c *Conversation) private() Private {
+	if p, ok := c.Private.Get(); ok {
+		return *p
 	}
-	return p.Subject, true
+	return Private{}
 }
 
 // setPrivate changes the private part in a copy.
 func (c *Conversation) setPrivate(f func(*Private)) {
-	var p Private
-	if old, ok := c.Private.Get(); ok {
-		p = *old
-	}
+	p := c.private()
 	f(&p)
 	c.Private = canon.Clear(p)
 }
@@ -280,6 +278,16 @@ func (t *turn) overdue() bool {
 		return false
 	}
 	return t.c.Timer != "" && t.m.At.After(t.c.Due)
+}
+
+// forgotten reports that the key was destroyed before the end. Nothing that needs
+// the person can happen any more; the timer still ends the exchange.
+func (t *turn) forgotten() bool {
+	switch t.m.Body.(type) {
+	case *canon.DeliveryReceipt, *canon.Deadline:
+		return false
+	}
+	return t.c.Private.Forgotten()
 }
 
 // deadline reports whether a Deadline is that of the timer that runs.
