@@ -133,47 +133,40 @@ func (v *visitor) preview(ctx context.Context, p *page) (*page, error) {
 		return p, fmt.Errorf("reading the portal's address: %w", err)
 	}
 	v.step("followed the link to the preview space of the provider")
-	if p, err = v.b.submit(ctx, p, v.identify(p), nil); err != nil {
-		return p, err
-	}
-	if p, err = v.b.submit(ctx, p, "persona="+v.who.ID, nil); err != nil {
-		return p, err
-	}
-	v.step("identified again, at the provider")
 	back := func(p *page) *html.Node {
 		return p.find(func(n *html.Node) bool {
 			return n.Data == "a" && strings.HasPrefix(attr(n, "href"), v.l.portal.base+"/")
 		})
 	}
-	if p, err = v.b.waitFor(ctx, p, func(p *page) bool { return p.has("action=decide") || back(p) != nil }); err != nil {
-		return p, err
-	}
-	if p.has("action=decide") {
-		v.step("saw the evidence: %s", p.title())
-		if v.script.AtPreview != nil {
-			if err := v.script.AtPreview(ctx); err != nil {
+	looked := false
+	for {
+		// What a person can do on the page: identify, decide, or leave.
+		p, err = v.b.waitFor(ctx, p, func(p *page) bool { return back(p) != nil || p.has("action=decide") || identify(p) != "" })
+		switch {
+		case err != nil:
+			return p, err
+		case p.has("action=decide"):
+			if !looked && v.script.AtPreview != nil {
+				if err := v.script.AtPreview(ctx); err != nil {
+					return p, err
+				}
+			}
+			looked = true
+			if p, err = v.decide(ctx, p); err != nil {
 				return p, err
 			}
-		}
-		if v.script.Decline {
-			p, err = v.b.submit(ctx, p, "action=refuse-all", nil)
-			v.step("refused to send it")
-		} else {
-			choice := url.Values{}
-			for _, n := range p.all(func(n *html.Node) bool {
-				return n.Data == "input" && attr(n, "type") == "radio" && attr(n, "value") == "approve"
-			}) {
-				choice.Set(attr(n, "name"), "approve")
+			continue
+		case identify(p) != "":
+			if p, err = v.b.submit(ctx, p, identify(p), nil); err != nil {
+				return p, err
 			}
-			p, err = v.b.submit(ctx, p, "action=decide", choice)
-			v.step("approved every document")
+			if p, err = v.b.submit(ctx, p, "persona="+v.who.ID, nil); err != nil {
+				return p, err
+			}
+			v.step("identified at the provider")
+			continue
 		}
-		if err != nil {
-			return p, err
-		}
-	}
-	if p, err = v.b.waitFor(ctx, p, func(p *page) bool { return back(p) != nil }); err != nil {
-		return p, err
+		break
 	}
 	to, err := p.url.Parse(attr(back(p), "href"))
 	if err != nil || to.Host != home.Host {
@@ -184,12 +177,36 @@ func (v *visitor) preview(ctx context.Context, p *page) (*page, error) {
 	return p, err
 }
 
-// identify names the one button of the page that starts the login.
-func (v *visitor) identify(p *page) string {
-	if n := p.find(func(n *html.Node) bool { return n.Data == "button" }); n != nil {
-		return strings.TrimSpace(text(n))
+// decide fills in the form of the preview as the script says.
+func (v *visitor) decide(ctx context.Context, p *page) (*page, error) {
+	if v.script.Decline {
+		v.step("refused to send it")
+		return v.b.submit(ctx, p, "action=refuse-all", nil)
 	}
-	return ""
+	choice := url.Values{}
+	for _, n := range p.all(func(n *html.Node) bool {
+		return n.Data == "input" && attr(n, "type") == "radio" && attr(n, "value") == "approve"
+	}) {
+		choice.Set(attr(n, "name"), "approve")
+	}
+	v.step("saw the evidence and approved every document")
+	return v.b.submit(ctx, p, "action=decide", choice)
+}
+
+// identify names the button that starts the login, "" where there is none: it is
+// the one form of the preview space without a hidden secret.
+func identify(p *page) string {
+	form := p.find(func(n *html.Node) bool { return n.Data == "form" && strings.HasSuffix(attr(n, "action"), "/identify") })
+	if form == nil {
+		return ""
+	}
+	label := ""
+	walk(form, func(n *html.Node) {
+		if n.Type == html.ElementNode && n.Data == "button" {
+			label = strings.TrimSpace(text(n))
+		}
+	})
+	return label
 }
 
 func (v *visitor) download(ctx context.Context, p *page) error {

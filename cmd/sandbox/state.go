@@ -7,9 +7,12 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -43,13 +46,25 @@ type engine struct {
 // obj is a YAML mapping under construction.
 type obj = map[string]any
 
+// freeAddr returns a loopback address that nobody listens on. The port lies below
+// the range from which the kernel gives ports to outgoing connections, so that it
+// is still free when its server starts.
 func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("finding a free port: %w", err)
+	var last error
+	for range 100 {
+		n, err := rand.Int(rand.Reader, big.NewInt(12_000))
+		if err != nil {
+			return "", fmt.Errorf("finding a free port: %w", err)
+		}
+		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.FormatInt(20_000+n.Int64(), 10)))
+		if err != nil {
+			last = err
+			continue
+		}
+		defer ln.Close()
+		return ln.Addr().String(), nil
 	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
+	return "", fmt.Errorf("finding a free port: %w", last)
 }
 
 func newMember(root, country, name string) (*member, error) {
@@ -161,7 +176,7 @@ func (m *member) configure(ca *pki, on engine, issuer string, extra obj) error {
 			"operators": []obj{{"name": "operator", "token_hashes": []string{hash(m.Operator)}}},
 		}),
 		"web": with(listen(m.Web), obj{
-			"site": "Preview space of " + m.Name, "base_url": m.Web + "/preview",
+			"site": "Preview space of " + strings.ToUpper(m.Name[:1]) + m.Name[1:], "base_url": m.Web + "/preview",
 			"eid": obj{"name": "Sandbox eID", "issuer": issuer, "client_id": m.Name, "client_secret_file": "eid.secret", "ca": "ca.pem"},
 		}),
 	}
