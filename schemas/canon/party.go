@@ -1,10 +1,5 @@
 package canon
 
-import (
-	"fmt"
-	"log/slog"
-)
-
 // A Participant identifies an organisation: an authority or an access point.
 type Participant struct {
 	Scheme string `json:"scheme"` // urn:cef.eu:names:identifier:EAS:<code> or urn:oasis:names:tc:ebcore:partyid-type:unregistered:<CC>
@@ -79,23 +74,3 @@ func (s Subject) Matches(other Subject) bool {
 	}
 	return false
 }
-
-const redacted = "[redacted]"
-
-// Format prints no person, whatever the verb.
-func (s Subject) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) }
-
-// LogValue prints no person.
-func (s Subject) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// Format prints no person, whatever the verb.
-func (p NaturalPerson) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) }
-
-// LogValue prints no person.
-func (p NaturalPerson) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// Format prints no company, whatever the verb.
-func (p LegalPerson) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) }
-
-// LogValue prints no company.
-func (p LegalPerson) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -160,6 +160,8 @@ func TestUnmarshalBodyIsStrict(t *testing.T) {
 		"unknown field":   `{"timer":"T1","due":"2026-01-02T03:04:05Z","x":1}`,
 		"second value":    good + good,
 		"rest":            good + ` x`,
+		"stray bracket":   good + `}`,
+		"stray list end":  good + `]`,
 		"wrong type":      `{"timer":1}`,
 		"list":            `[]`,
 		"no time":         `{"timer":"T1","due":"soon"}`,
@@ -209,14 +211,13 @@ func TestNothingPrintsAPerson(t *testing.T) {
 		"subject": p, "pointer to subject": &p, "natural person": *p.Natural, "pointer to natural person": p.Natural,
 		"company": c, "legal person": *c.Legal, "pointer to legal person": c.Legal,
 		"private part": sealed, "pointer to private part": &sealed, "body": *query(), "pointer to body": query(),
-		"message": canon.Message{Body: query()},
+		"message": canon.Message{Body: query()}, "query": canon.QueryPrivate{Subject: p}, "opened": canon.OpenedPrivate{Subject: c},
+		"request":  canon.RequestPrivate{Subject: p, PreviewLocation: "https://x.example/" + secret, ReturnLocation: secret},
+		"response": canon.ResponsePrivate{Subject: c}, "preview": &canon.PreviewPrivate{Location: "https://x.example/" + secret},
 	}
-	// slog's JSON handler encodes what holds a person as sealing does, so these
-	// are safe with fmt and as text only.
-	bare := map[string]any{
-		"list": []canon.Subject{p, c}, "map": map[string]canon.Subject{"x": p},
-		"private struct": canon.QueryPrivate{Subject: p}, "opened": canon.OpenedPrivate{Subject: c},
-	}
+	// slog's JSON handler encodes lists and maps as sealing does, so these are
+	// safe with fmt and as text only.
+	bare := map[string]any{"list": []canon.Subject{p, c}, "map": map[string]canon.Subject{"x": p}}
 	for name, v := range values {
 		t.Run(name, func(t *testing.T) { wantRedacted(t, v, asText, asJSON) })
 	}
