@@ -31,7 +31,7 @@ func BenchmarkUpdate(b *testing.B) {
 					return
 				}
 				if i%16 == 15 {
-					s.client.Del(b.Context(), string(p)+":applied:"+string(c.ID))
+					s.client.Del(b.Context(), string(p)+":applied:1:"+string(c.ID))
 				}
 			}
 		})

@@ -25,14 +25,19 @@ type ConversationsConfig struct {
 	Term time.Duration
 }
 
+// shape is the version of what is kept. A Conversation of another shape gets
+// another one: the new binary then finds an empty memory and folds the log,
+// instead of reading what it does not understand.
+const shape = "1"
+
 // Conversations is an exchange.Store.
 //
-//	<prefix>:conversation:<id>   JSON, private part sealed
-//	<prefix>:applied:<id>        hash: cause -> the messages that followed, private parts sealed
-//	<prefix>:index:due           sorted set: id by the end of its timer
-//	<prefix>:index:changed       sorted set: id by last change
-//	<prefix>:index:whole         set once everything was restored from the log
-//	<prefix>:index:recovering    set while somebody restores
+//	<prefix>:conversation:<shape>:<id>   JSON, private part sealed
+//	<prefix>:applied:<shape>:<id>        hash: cause -> the messages that followed, private parts sealed
+//	<prefix>:index:<shape>:due           sorted set: id by the end of its timer
+//	<prefix>:index:<shape>:changed       sorted set: id by last change
+//	<prefix>:index:<shape>:whole         set once everything was restored from the log
+//	<prefix>:index:<shape>:recovering    set while somebody restores
 //
 // A change is one MULTI under a WATCH on the conversation.
 type Conversations struct {
@@ -60,17 +65,17 @@ func NewConversations(cfg ConversationsConfig) (*Conversations, error) {
 		cfg.Term = 48 * time.Hour
 	}
 	return &Conversations{
-		cfg: cfg, due: cfg.Prefix.key("index", "due"), changed: cfg.Prefix.key("index", "changed"),
-		whole: cfg.Prefix.key("index", "whole"), recovering: cfg.Prefix.key("index", "recovering"),
+		cfg: cfg, due: cfg.Prefix.key("index", shape+":due"), changed: cfg.Prefix.key("index", shape+":changed"),
+		whole: cfg.Prefix.key("index", shape+":whole"), recovering: cfg.Prefix.key("index", shape+":recovering"),
 	}, nil
 }
 
 func (s *Conversations) state(id canon.ConversationID) string {
-	return s.cfg.Prefix.key("conversation", string(id))
+	return s.cfg.Prefix.key("conversation", shape+":"+string(id))
 }
 
 func (s *Conversations) applied(id canon.ConversationID) string {
-	return s.cfg.Prefix.key("applied", string(id))
+	return s.cfg.Prefix.key("applied", shape+":"+string(id))
 }
 
 // maxRaces bounds how often an update yields to another writer; each time one

@@ -115,9 +115,9 @@ func TestPrivatePartIsBoundToItsConversation(t *testing.T) {
 	if err := store.Restore(t.Context(), a, nil); err != nil {
 		t.Fatal(err)
 	}
-	text := s.client.Get(t.Context(), string(p)+":conversation:"+string(a.ID)).Val()
+	text := s.client.Get(t.Context(), string(p)+":conversation:1:"+string(a.ID)).Val()
 	other := canon.ConversationID("6d1c7a0e-3b64-5f0b-9c21-6a8f40ee1952")
-	s.client.Set(t.Context(), string(p)+":conversation:"+string(other), text, 0)
+	s.client.Set(t.Context(), string(p)+":conversation:1:"+string(other), text, 0)
 	if c, err := store.Get(t.Context(), other); err == nil {
 		t.Errorf("got conversation %s under another id, want an error", c.ID)
 	}
