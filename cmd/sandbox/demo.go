@@ -59,7 +59,6 @@ func (c DemoConfig) Validate() error {
 
 // A Report is what the demo showed.
 type Report struct {
-	Outcome      string               `json:"outcome"`
 	Code         string               `json:"code,omitempty"`
 	ErrorCode    string               `json:"errorCode,omitempty"`
 	Register     string               `json:"register"`
@@ -71,6 +70,7 @@ type Report struct {
 	Hops         []Hop                `json:"hops"`
 	Steps        []string             `json:"steps"` // of the person
 	Notes        []string             `json:"notes,omitempty"`
+	Outcome      string               `json:"outcome"` // last, where an eye that follows the output ends
 }
 
 // Evidence is what the portal downloaded.
