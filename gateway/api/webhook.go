@@ -28,6 +28,12 @@ type Endpoint struct {
 	Secret string // Required: "whsec_" and base64 of 24 to 64 random bytes.
 }
 
+// Format prints no secret, whatever the verb.
+func (e Endpoint) Format(f fmt.State, _ rune) { fmt.Fprint(f, "webhook of "+e.Portal) }
+
+// LogValue prints no secret.
+func (e Endpoint) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(e)) }
+
 // A WebhookConfig says what a Webhook works with.
 type WebhookConfig struct {
 	Endpoints []Endpoint        // Default: none; every notice is then done at once.

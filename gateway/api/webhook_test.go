@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -136,6 +137,9 @@ func TestWebhookEdges(t *testing.T) {
 		t.Errorf("no memory: %v", err)
 	}
 	for _, u := range []string{"http://portal.example/", "http://localhost/", "ftp://127.0.0.1/", "https://u:p@portal.example/", "x"} {
+		if e := (Endpoint{Portal: "p", Secret: "whsec_x"}); strings.Contains(fmt.Sprintf("%+v %#v %s", e, e, []Endpoint{e}), "whsec") {
+			t.Error("a secret is printed")
+		}
 		_, err := NewWebhook(WebhookConfig{Memory: m, Endpoints: []Endpoint{{Portal: "p", URL: u, Secret: "whsec_" + base64.StdEncoding.EncodeToString(hookKey)}}})
 		if err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v, want a refusal of the URL", u, err)

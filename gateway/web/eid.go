@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -33,6 +34,12 @@ type EID struct {
 	FormOrigins  []string     // Default: the provider's own. Further origins the login is passed on to.
 	HTTPClient   *http.Client // Default: one with a timeout of 10 seconds.
 }
+
+// Format prints no secret, whatever the verb.
+func (e EID) Format(f fmt.State, _ rune) { fmt.Fprint(f, "eID at "+e.Issuer) }
+
+// LogValue prints no secret.
+func (e EID) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(e)) }
 
 // Claims names the claims of the ID token or the userinfo answer.
 type Claims struct {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -117,6 +118,13 @@ func TestTheEIDDoesNotAnswer(t *testing.T) {
 	b := w.browser()
 	b.get(location).want(t, http.StatusServiceUnavailable, "try again")
 	b.post(location+"/identify", nil).want(t, http.StatusServiceUnavailable)
+}
+
+func TestAnEIDPrintsNoSecret(t *testing.T) {
+	e := EID{Issuer: "https://eid.example", ClientSecret: "s3cret"}
+	if s := fmt.Sprintf("%v %+v %#v %+v", e, e, e, PreviewConfig{EID: e}); strings.Contains(s, "s3cret") {
+		t.Errorf("got %s", s)
+	}
 }
 
 func TestCookiesAndStyle(t *testing.T) {
