@@ -215,6 +215,18 @@ type EIDConfig struct {
 	ClientID     string `yaml:"client_id"`
 	ClientSecret string `yaml:"client_secret_file"`
 	CA           string `yaml:"ca"`
+
+	Scopes      []string `yaml:"scopes"`       // Default: openid profile
+	ACRValues   []string `yaml:"acr_values"`   // levels of assurance asked for and required. Default: any
+	FormOrigins []string `yaml:"form_origins"` // further origins the login is passed on to. Default: the issuer's own
+	Claims      struct {
+		PersonIdentifier string `yaml:"person_identifier"`
+		FamilyName       string `yaml:"family_name"`
+		GivenName        string `yaml:"given_name"`
+		BirthDate        string `yaml:"birth_date"`
+		LegalIdentifier  string `yaml:"legal_identifier"`
+		LegalName        string `yaml:"legal_name"`
+	} `yaml:"claims"` // names of the claims, where they differ from eIDAS over OpenID Connect
 }
 
 // TimeoutsConfig holds the timers of TDD 4.4.3. The waiting side's are larger.

@@ -33,10 +33,19 @@ func listen(name, addr string, conf *tls.Config, h http.Handler, log *slog.Logge
 		// Against slow clients (as4.md i.8). Bodies may be large, so the read of a
 		// whole request has no bound here; the rooms bound what they read.
 		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      writeTimeout(name), // from the end of the head; long polls extend it themselves
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}, nil
+}
+
+// writeTimeout leaves an AS4 message the time to come in.
+func writeTimeout(name string) time.Duration {
+	if name == RoleEDelivery {
+		return 15 * time.Minute
+	}
+	return 2 * time.Minute
 }
 
 // serve runs until ctx ends, then lets what is under way finish for a while.

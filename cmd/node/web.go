@@ -112,6 +112,7 @@ func (n *Node) buildPreview() error {
 		Payloads: n.vault, Publish: n.publish(RoleWeb), PrivacyURL: w.Privacy, SupportURL: w.Support, Log: n.log,
 		EID: web.EID{
 			Name: w.EID.Name, Issuer: w.EID.Issuer, ClientID: w.EID.ClientID, ClientSecret: secret,
+			Scopes: w.EID.Scopes, ACRValues: w.EID.ACRValues, FormOrigins: w.EID.FormOrigins, Claims: web.Claims(w.EID.Claims),
 			HTTPClient: &http.Client{Transport: transport, Timeout: 10 * time.Second},
 		},
 	})

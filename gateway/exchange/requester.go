@@ -117,9 +117,7 @@ func (t *turn) ask(r *canon.EvidenceRequest) {
 	if c.Provider.Country == "" {
 		c.Provider.Country = route.Country
 	}
-	if c.Specification == "" {
-		c.Specification = route.Specification
-	}
+	c.Specification = route.Specification // what the provider reads, not what the portal guessed
 	c.First = canon.RequestID("urn:uuid:" + canon.DeriveUUID("request-1", string(c.ID)))
 	t.to(Asked)
 	t.timer(t1, t.m.At, t.w.Timeouts.AskT1)
