@@ -40,6 +40,7 @@ func conversationOf(peer canon.Participant, messageID string) canon.Conversation
 // refusal is what the audit trail says of a message that was not taken.
 type refusal struct {
 	peer      canon.Participant // as the header claims; zero where it names no partner
+	proven    bool              // the partner signed it
 	messageID string
 	outcome   string
 	err       *ebms.Error
@@ -55,6 +56,9 @@ func (r *Receiver) auditRefusal(ctx context.Context, f refusal) {
 	reason := string(f.err.Code)
 	if f.err.Detail != "" {
 		reason += " " + f.err.Detail
+	}
+	if !f.proven {
+		reason += " (sender not proven)"
 	}
 	m := canon.Message{
 		ID:           canon.MessageID(canon.DeriveUUID("as4 refusal", f.messageID, nonce)),

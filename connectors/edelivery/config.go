@@ -34,7 +34,7 @@ type Config struct {
 	Deadline   time.Duration // Default 30s. For the work on one inbound message; also how long a claim holds.
 	Retention  time.Duration // Default 336h. How long a MessageId is remembered; older messages are refused.
 	Skew       time.Duration // Default 10m. How far in the future a Timestamp may lie.
-	SOAPFaults bool          // Default false. Errors come as HTTP 500 with a SOAP fault instead of 200.
+	SOAPFaults bool          // Default false. Errors come with HTTP 500 instead of 200, unsigned ones with a SOAP fault too.
 
 	Observe func(Observation) // Default none. Called once for each message, for metrics.
 }
@@ -42,7 +42,7 @@ type Config struct {
 // An Observation is how the work on one message ended.
 type Observation struct {
 	Inbound  bool
-	Outcome  string // accepted, duplicate, conflict, refused, busy; acknowledged, failed
+	Outcome  string // accepted, duplicate, conflict, refused, busy, shed, signal; acknowledged, failed
 	Code     string // ebMS error code, if any
 	Attempts int    // outbound
 	Duration time.Duration

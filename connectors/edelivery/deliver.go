@@ -15,6 +15,12 @@ import (
 	"oncegate/schemas/canon"
 )
 
+// How often to look whether the first transmission of a message has ended.
+const (
+	firstLook = 10 * time.Millisecond
+	lastLook  = 500 * time.Millisecond
+)
+
 // once takes the message, or answers for the one that was taken before.
 func (in *inbound) once(ctx context.Context) answer {
 	r := in.r
@@ -30,9 +36,7 @@ func (in *inbound) once(ctx context.Context) answer {
 		case StateDone:
 			return in.again(ctx, stored)
 		case StateConflict:
-			a := in.refuse(ctx, ebms.Errorf(ebms.ValueInconsistent, "MessageId was used for other content"))
-			a.outcome = "conflict"
-			return a
+			return in.refuseAs(ctx, "conflict", ebms.Errorf(ebms.ValueInconsistent, "MessageId was used for other content"))
 		case StateBusy:
 			// The first transmission is in progress: answer when it has ended (c.1).
 			if !wait(ctx, look) {
@@ -130,7 +134,7 @@ func decodeError(err error) error {
 // counted now and decompressed again when they are read: clear bytes never wait
 // on a disk.
 func (in *inbound) clear() ([]Part, error) {
-	left := in.partner.Limits.Message
+	left, keep := in.partner.Limits.Message, int64(kept)
 	out := make([]Part, 0, len(in.header.Parts))
 	for i, info := range in.header.Parts {
 		content := in.opened.Parts[i].Content
@@ -150,7 +154,7 @@ func (in *inbound) clear() ([]Part, error) {
 				return nil, ebms.Errorf(ebms.Other, "message is larger than agreed")
 			}
 			p.Open = reopen(content)
-		} else if err := in.decompress(&p, content, bounds); err != nil {
+		} else if err := in.decompress(&p, content, bounds, &keep); err != nil {
 			return nil, err
 		}
 		left -= p.Size
@@ -163,10 +167,10 @@ func reopen(content []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
 }
 
-// kept is how many clear bytes of one part are held.
-const kept = 256 << 10
+// kept is how many clear bytes of one message are held.
+const kept = 512 << 10
 
-func (in *inbound) decompress(p *Part, content []byte, b wssec.Bounds) error {
+func (in *inbound) decompress(p *Part, content []byte, b wssec.Bounds, keep *int64) error {
 	open := func() (io.ReadCloser, error) { return in.r.gzip.Decompress(content, b) }
 	z, err := open()
 	if err != nil {
@@ -174,7 +178,7 @@ func (in *inbound) decompress(p *Part, content []byte, b wssec.Bounds) error {
 	}
 	defer func() { _ = z.Close() }() // gives the decompressor back, cannot fail
 	var head bytes.Buffer
-	n, err := io.Copy(&head, io.LimitReader(z, kept))
+	n, err := io.Copy(&head, io.LimitReader(z, *keep))
 	if err != nil {
 		return err
 	}
@@ -184,6 +188,7 @@ func (in *inbound) decompress(p *Part, content []byte, b wssec.Bounds) error {
 	}
 	if p.Size = n + more; more == 0 {
 		p.Open = reopen(head.Bytes())
+		*keep -= n
 	} else {
 		p.Open = open
 	}

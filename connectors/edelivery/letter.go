@@ -2,6 +2,7 @@ package edelivery
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -44,17 +45,13 @@ func (l *letter) spool(lim swa.Limits) *swa.Spool {
 
 // seal makes the letter of m. All that a digest covers follows from m: sealed
 // again after a crash the letter has the same digests, and so the same receipt.
-func (s *Sender) seal(m canon.Message, id string, p *pmode.Partner, service ebms.Service, out Outgoing) (l *letter, err error) {
+func (s *Sender) seal(m canon.Message, id string, p *pmode.Partner, recipient *x509.Certificate, service ebms.Service, out Outgoing) (l *letter, err error) {
 	l = &letter{id: id}
 	defer func() {
 		if err != nil {
 			l.close(context.Background(), s.Logger)
 		}
 	}()
-	recipient, err := wssec.Recipient(p.Encrypt, s.Now())
-	if err != nil {
-		return nil, canon.NewFault(canon.CodePeerUnreachable, err, "no valid encryption certificate of %s", p.Name)
-	}
 	h := &ebms.UserMessage{
 		Timestamp: m.At, MessageID: id,
 		From: s.PModes.Own().Party, To: p.Party,
@@ -195,7 +192,7 @@ func (s *Sender) judge(p *pmode.Partner, l *letter, resp *http.Response) (verdic
 		return verdict{}, ebms.Because(ebms.InvalidReceipt, err, "answer is not a signal")
 	}
 	// Before anything the signal says is believed: signed, and by this partner (i.16, i.18).
-	if _, err := wssec.Open(wssec.Opening{Envelope: env, Verifier: p.Verifier(), Now: s.Now()}); err != nil {
+	if _, err := wssec.Open(wssec.Opening{Envelope: env, Verifier: p.Verifier(), Allow: p.Allow, Now: s.Now()}); err != nil {
 		if len(m.Signal.Errors) > 0 {
 			return verdict{}, ebms.Because(ebms.MissingReceipt, err, "unsigned error "+string(m.Signal.Errors[0].Code))
 		}

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"time"
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
@@ -65,6 +64,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	default: // shed load before reading
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "busy", http.StatusServiceUnavailable)
+		r.Observe(Observation{Inbound: true, Outcome: "shed"})
 		return
 	}
 	start := r.Now()
@@ -188,6 +188,7 @@ func (in *inbound) open(parts []*swa.Part) error {
 		Envelope: in.env,
 		Parts:    sealed,
 		Verifier: in.partner.Verifier(),
+		Allow:    in.partner.Allow,
 		Decrypt:  in.r.PModes.Own().Decrypt,
 		Now:      in.r.Now(),
 	})
@@ -242,7 +243,11 @@ func hexDigest(b64 string) string {
 
 // refuse answers with an error: signed where the partner is known.
 func (in *inbound) refuse(ctx context.Context, err error) answer {
-	a := answer{status: http.StatusOK, outcome: "refused"}
+	return in.refuseAs(ctx, "refused", err)
+}
+
+func (in *inbound) refuseAs(ctx context.Context, outcome string, err error) answer {
+	a := answer{status: http.StatusOK, outcome: outcome}
 	var e *ebms.Error
 	var framing *swa.Error
 	known := in.partner != nil
@@ -253,7 +258,7 @@ func (in *inbound) refuse(ctx context.Context, err error) answer {
 		if framing.Problem == swa.TooLarge || framing.Problem == swa.Inconsistent {
 			break
 		}
-		known = false
+		known, a.retry = false, a.status == http.StatusServiceUnavailable
 	default:
 		e, a.status, a.retry, known = ebms.Because(ebms.DeliveryFailure, err, "message cannot be taken now"), http.StatusServiceUnavailable, true, false
 	}
@@ -268,7 +273,7 @@ func (in *inbound) refuse(ctx context.Context, err error) answer {
 	a.code = e.Code
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.r.Deadline)
 	defer cancel()
-	in.r.auditRefusal(ctx, refusal{peer: peer, messageID: messageID, outcome: a.outcome, err: e, digests: in.digests})
+	in.r.auditRefusal(ctx, refusal{peer: peer, proven: in.opened != nil, messageID: messageID, outcome: a.outcome, err: e, digests: in.digests})
 	if known {
 		b, err := in.r.signedError(in.partner, messageID, e)
 		if err == nil {
@@ -304,8 +309,3 @@ func framingError(e *swa.Error) (*ebms.Error, int) {
 	}
 	return ebms.Because(ebms.MimeInconsistency, e, "message is not multipart/related"), http.StatusBadRequest
 }
-
-const (
-	firstLook = 10 * time.Millisecond
-	lastLook  = 500 * time.Millisecond
-)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +18,8 @@ import (
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/xmldoc"
+	"oncegate/connectors/xmlsec"
 	"oncegate/schemas/canon"
 )
 
@@ -279,4 +283,77 @@ func TestStoredAnswerKeepsItsForm(t *testing.T) { // it waits in Redis across re
 	if _, _, ok := unpack(set[:]); ok {
 		t.Error("a set without a receipt is an answer")
 	}
+}
+
+// An agreement may allow more than the profile; without it the same message is
+// refused.
+func TestAlgorithmsOfTheAgreement(t *testing.T) {
+	t.Parallel()
+	for _, allowed := range []bool{false, true} {
+		r := newRig(t, func(_ *rig, a, _ *pmode.Partner, _ *Config) {
+			if allowed {
+				a.Allow.Signatures = []xmlsec.SignatureAlgorithm{xmlsec.RSASHA512}
+			}
+		})
+		p := sealWith(t, ring().requester, nil)
+		doc, err := xmldoc.ParseBytes([]byte(p.envelope), xmldoc.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		env, err := wssec.Locate(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := func(e xmldoc.Element) string {
+			v, _ := e.Attr(xmldoc.Name{Space: ebms.WSUNamespace, Local: "Id"})
+			return v
+		}
+		old := p.cut("<ds:Signature ", "</ds:Signature>")
+		i, j := strings.Index(old, "<wsse:SecurityTokenReference>"), strings.Index(old, "</ds:KeyInfo>")
+		sig, err := xmlsec.Sign(xmlsec.Signing{Key: ring().requester.key, Algorithm: xmlsec.RSASHA512, KeyInfo: []byte(old[i:j]),
+			Targets: []xmlsec.Target{{ID: id(env.Messaging), Element: env.Messaging}, {ID: id(env.Body), Element: env.Body}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.swap(headerEnd, string(sig.XML)+headerEnd)
+		rec := r.post(p.close())
+		if taken := strings.Contains(rec.Body.String(), "NonRepudiation"); taken != allowed {
+			t.Errorf("allowed=%v: %s", allowed, rec.Body)
+		}
+	}
+}
+
+// EXPECTED.md: CompressionType application/rar.
+func TestCollectedMessageWithOtherCompression(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	body := asset(t, "phase4/testfiles/WrongCompression.mime")
+	i := bytes.Index(body, []byte("------=_Part"))
+	rec := r.post(`multipart/related; boundary="----=_Part_0_581318631.1482314477236"; type="application/soap+xml"`, body[i:])
+	if got, signed := readError(t, rec.Body.Bytes()); got.Code != ebms.ValueInconsistent || signed {
+		t.Errorf("error = %+v, signed %v", got, signed)
+	}
+}
+
+// asset reads a file of the shared collection; without the collection the test is
+// skipped.
+func asset(t *testing.T, name string) []byte {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		root := filepath.Join(dir, "shared", "assets", "as4")
+		if _, err := os.Stat(root); err != nil {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	t.Skip("shared/assets/as4 is not there: collected messages are not checked")
+	return nil
 }

@@ -303,7 +303,7 @@ func (r *rig) letter(t testing.TB, m canon.Message) (contentType string, body []
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := r.sender.seal(m, string(m.ID)+"@as4.example.org", p, service, out)
+	l, err := r.sender.seal(m, string(m.ID)+"@as4.example.org", p, p.Encrypt[0], service, out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,7 +146,13 @@ func (s *Sender) deliver(ctx context.Context, m canon.Message, env *canon.Envelo
 		s.Logger.WarnContext(ctx, "no agreement to send", slog.String("as4", id), slog.Any("error", err))
 		return s.failed(0, canon.CodeNoAgreement, ebms.ProcessingModeMismatch), true, nil
 	}
-	letter, err := s.seal(m, id, partner, service, out)
+	recipient, err := wssec.Recipient(partner.Encrypt, s.Now())
+	if err != nil {
+		// Waiting would hold up every other partner; the operator replays it.
+		s.Logger.ErrorContext(ctx, "no valid encryption certificate", slog.String("as4", id), slog.String("partner", partner.Name), slog.Any("error", err))
+		return s.failed(0, canon.CodeSecurity, ""), true, nil
+	}
+	letter, err := s.seal(m, id, partner, recipient, service, out)
 	if err != nil {
 		return d, true, err
 	}

@@ -2,6 +2,7 @@ package edelivery
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -221,6 +222,21 @@ func TestForgottenPayloadIsAnOutcome(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := got[0].Body.(*canon.DeliveryReceipt); d.Outcome != canon.DeliveryFailed || d.Code != canon.CodePayloadForgotten {
+		t.Errorf("delivery = %+v", d)
+	}
+}
+
+func TestExpiredCertificateOfThePartnerIsAnOutcome(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(_ *rig, _, b *pmode.Partner, _ *Config) {
+		old := newKeypair("AP_FI_03", nil, func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) })
+		b.Encrypt = []*x509.Certificate{old.cert}
+	})
+	got, err := r.sender.Handle(context.Background(), r.message("m", xmlDocument(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := got[0].Body.(*canon.DeliveryReceipt); d.Outcome != canon.DeliveryFailed || d.Code != canon.CodeSecurity || d.Attempts != 0 {
 		t.Errorf("delivery = %+v", d)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/xmlsec"
 	"oncegate/schemas/canon"
 )
 
@@ -197,6 +199,29 @@ func (l *loader) size(to *int64) field {
 	}
 }
 
+// The names of algorithms in a file; what xmlsec knows besides is not part of any
+// eDelivery profile with RSA.
+var (
+	signatures = map[string]xmlsec.SignatureAlgorithm{"rsa-sha256": xmlsec.RSASHA256, "rsa-sha384": xmlsec.RSASHA384, "rsa-sha512": xmlsec.RSASHA512}
+	ciphers    = map[string]xmlsec.DataAlgorithm{"aes128-gcm": xmlsec.AES128GCM, "aes256-gcm": xmlsec.AES256GCM}
+	transports = map[string]xmlsec.KeyTransport{"rsa-oaep": xmlsec.RSAOAEP, "rsa-oaep-mgf1p": xmlsec.RSAOAEPMGF1P}
+)
+
+func choices[T any](l *loader, names map[string]T, to *[]T) field {
+	return func(n *yaml.Node) {
+		for _, e := range l.items(n) {
+			var name string
+			l.text(&name)(e)
+			alg, ok := names[name]
+			if !ok {
+				l.fault(e, "want one of %s", strings.Join(slices.Sorted(maps.Keys(names)), ", "))
+				continue
+			}
+			*to = append(*to, alg)
+		}
+	}
+}
+
 func (l *loader) party(p *canon.Participant) field {
 	return func(n *yaml.Node) {
 		l.fields(n, map[string]field{"id": l.text(&p.ID), "type": l.text(&p.Scheme)}, "id")
@@ -356,6 +381,13 @@ func (l *loader) partner(n *yaml.Node) Partner {
 			if p.Token = wssec.Token(token); !p.Token.Valid() {
 				l.fault(n, "want bst, ski or issuer-serial")
 			}
+		},
+		"algorithms": func(n *yaml.Node) {
+			l.fields(n, map[string]field{
+				"signature":     choices(l, signatures, &p.Allow.Signatures),
+				"data":          choices(l, ciphers, &p.Allow.Data),
+				"key_transport": choices(l, transports, &p.Allow.Transports),
+			})
 		},
 		"agreement": func(n *yaml.Node) {
 			l.fields(n, map[string]field{

@@ -20,6 +20,7 @@ import (
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/xmlsec"
 	"oncegate/schemas/canon"
 )
 
@@ -80,6 +81,7 @@ partners:
     encryption: [fi.pem]
     token: ski
     agreement: {value: "urn:agreement", pmode: pm-1}
+    algorithms: {signature: [rsa-sha256, rsa-sha512], key_transport: [rsa-oaep, rsa-oaep-mgf1p]}
     services:
       - {service: "urn:service", actions: [a, b]}
     compress: false
@@ -109,6 +111,11 @@ func TestLoad(t *testing.T) {
 	if p.Name != "finland" || p.Token != wssec.TokenSKI || !p.Plain || p.Timeout != 30*time.Second || p.Party.Role != OOTSRole ||
 		p.Agreement != (ebms.Agreement{Value: "urn:agreement", PMode: "pm-1"}) || len(p.Trust.Pinned) != 1 || len(p.Trust.Anchors) != 1 || p.Verifier() == nil {
 		t.Errorf("partner = %+v", p)
+	}
+	if diff := cmp.Diff(wssec.Algorithms{
+		Signatures: []xmlsec.SignatureAlgorithm{xmlsec.RSASHA256, xmlsec.RSASHA512}, Transports: []xmlsec.KeyTransport{xmlsec.RSAOAEP, xmlsec.RSAOAEPMGF1P},
+	}, p.Allow); diff != "" {
+		t.Error(diff)
 	}
 	if diff := cmp.Diff(Limits{25 << 20, 100 << 20, 100}, p.Limits); diff != "" {
 		t.Error(diff)
@@ -150,6 +157,7 @@ func TestFaultsOfAFileNameTheirPlace(t *testing.T) {
 		{"size without end", "25MiB", "99999999999GiB", []string{"want a size"}},
 		{"not a number", "attempts: 4", "attempts: 0", []string{"want a number"}},
 		{"not a factor", "factor: 1.5", "factor: NaN", []string{"want a factor"}},
+		{"unknown algorithm", "rsa-sha512", "rsa-sha1", []string{"want one of rsa-sha256, rsa-sha384, rsa-sha512"}},
 		{"empty text", "domain: as4.example.nl", "domain:", []string{"want text"}},
 		{"alias", "domain: as4.example.nl\n  signing: {", "domain: &d as4.example.nl\n  role: *d\n  signing: {", []string{"aliases are not read"}},
 		{"two documents", "own:", "a: b\n---\nown:", []string{"more than one document"}},
@@ -196,7 +204,7 @@ func TestSamePartyTwice(t *testing.T) {
 	if p, err := tab.Match(h); err != nil || p.Name != "second" {
 		t.Errorf("%v, %v", p, err)
 	}
-	same := strings.Replace(second, `    agreement: {value: "urn:agreement", pmode: pm-1}`+"\n    services:\n      - {service: \"urn:service\", actions: [a, b]}\n", "", 1)
+	same := strings.Replace(second, `    agreement: {value: "urn:agreement", pmode: pm-1}`+"\n    algorithms: {signature: [rsa-sha256, rsa-sha512], key_transport: [rsa-oaep, rsa-oaep-mgf1p]}\n    services:\n      - {service: \"urn:service\", actions: [a, b]}\n", "", 1)
 	if _, err := load(t, same); err == nil || !strings.Contains(err.Error(), "same party, agreement and action") {
 		t.Errorf("err = %v", err)
 	}

@@ -44,6 +44,7 @@ type Partner struct {
 	Trust     wssec.Trust         // Required. Who signs for this party.
 	Encrypt   []*x509.Certificate // Required to send. The first one that is valid is used.
 	Token     wssec.Token         // Default bst. How we refer to certificates.
+	Allow     wssec.Algorithms    // Default those of profile 1.15. What is accepted from the partner.
 	Agreement ebms.Agreement      // Default none; with a value it is written and must be there.
 	Services  []Service           // Default the service and actions of OOTS.
 	Plain     bool                // do not compress; default is gzip

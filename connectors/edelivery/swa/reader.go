@@ -20,8 +20,8 @@ type Limits struct {
 	Message  int64  // bytes of all parts; default 128 MiB
 	Parts    int    // payload parts; default 100
 	Header   int    // bytes of one part's header; default 16 KiB
-	Memory   int64  // bytes of one part kept on the heap; default 1 MiB
-	TempDir  string // where larger parts wait; default the system's
+	Memory   int64  // bytes of all parts kept on the heap; default 1 MiB
+	TempDir  string // where what is more waits; default the system's
 }
 
 // WithDefaults returns l with every unset field at its default.
@@ -64,6 +64,7 @@ type Reader struct {
 	parts    []*Part
 	ids      map[string]bool
 	total    int64
+	heap     int64 // of total
 }
 
 // NewReader looks at the Content-Type and gets ready to read r.
@@ -165,7 +166,7 @@ func (r *Reader) step() error {
 	}
 	// An empty Content-Type is text/plain (RFC 2045 5.2), which carries nothing here.
 	media, _, err := mime.ParseMediaType(h.contentType)
-	if err != nil && h.contentType != "" {
+	if err != nil && h.contentType != "" && !errors.Is(err, mime.ErrInvalidMediaParameter) {
 		return because(Malformed, err, "reading content type of a part")
 	}
 	if strings.HasPrefix(media, "multipart/") || strings.HasPrefix(media, "message/") {
@@ -201,7 +202,7 @@ func (r *Reader) step() error {
 	if len(r.parts) == r.lim.Parts {
 		return fail(TooLarge, "more than %d parts", r.lim.Parts)
 	}
-	p := &Part{ID: id, MediaType: h.contentType, Content: NewSpool(r.lim.TempDir, r.lim.Memory)}
+	p := &Part{ID: id, MediaType: h.contentType, Content: NewSpool(r.lim.TempDir, r.lim.Memory-r.heap)}
 	r.parts = append(r.parts, p)
 	return r.keep(p, content)
 }
@@ -219,6 +220,9 @@ func (r *Reader) keep(p *Part, content io.Reader) error {
 	}
 	if n > limit {
 		return fail(TooLarge, "part or message is too large")
+	}
+	if p.Content.file == nil {
+		r.heap += n
 	}
 	sum.Sum(p.Digest[:0])
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -39,6 +40,9 @@ func (s *Spool) Write(p []byte) (int, error) {
 		}
 	}
 	if s.file == nil {
+		if free := cap(s.buf) - len(s.buf); free < len(p) {
+			s.buf = slices.Grow(s.buf, max(cap(s.buf), len(p))) // doubles
+		}
 		s.buf = append(s.buf, p...)
 		s.size += int64(len(p))
 		return len(p), nil

@@ -25,8 +25,17 @@ type Opening struct {
 	Envelope Envelope
 	Parts    []SealedPart
 	Verifier *Verifier    // of the partner whom the header names
+	Allow    Algorithms   // what the agreement allows
 	Decrypt  []Decryption // our certificates; not needed for signals
 	Now      time.Time
+}
+
+// Algorithms are those that an agreement allows in what it receives. An empty list
+// means the one of profile 1.15; the closed list of xmlsec bounds every choice.
+type Algorithms struct {
+	Signatures []xmlsec.SignatureAlgorithm // default rsa-sha256
+	Data       []xmlsec.DataAlgorithm      // default aes128-gcm
+	Transports []xmlsec.KeyTransport       // default rsa-oaep with SHA-256 throughout
 }
 
 // A ClearPart is one payload part, decrypted and verified, still compressed.
@@ -72,7 +81,7 @@ func Open(in Opening) (*Opened, error) {
 		Signature:   signature,
 		Key:         o.signingKey,
 		Attachments: o.digest,
-		Policy:      xmlsec.Policy{MaxReferences: maxReferences},
+		Policy:      xmlsec.Policy{Signatures: in.Allow.Signatures, MaxReferences: maxReferences},
 	})
 	if err != nil {
 		return nil, refused(err)
@@ -186,7 +195,7 @@ func (o *opening) decrypt() error {
 		},
 		// In place: a mapped file stays a mapped file.
 		Dst:    func(cid string, _ int) ([]byte, error) { return sealed[cid], nil },
-		Policy: xmlsec.EncryptionPolicy{MaxParts: maxParts},
+		Policy: xmlsec.EncryptionPolicy{Data: o.Allow.Data, Transports: o.Allow.Transports, MaxParts: maxParts},
 	})
 	if err != nil {
 		return err
