@@ -20,7 +20,7 @@ import (
 type Config struct {
 	PModes     *pmode.Table   // Required.
 	Codec      Codec          // Required.
-	Payloads   canon.Payloads // Required. May be nil where the codec needs none.
+	Payloads   canon.Payloads // Default none. Handed to the codec.
 	Publish    canon.Publish  // Required by the Receiver.
 	Remembered Remembered     // Required. Shared by all processes of one access point.
 

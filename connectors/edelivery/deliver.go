@@ -25,8 +25,12 @@ const (
 func (in *inbound) once(ctx context.Context) answer {
 	r := in.r
 	key, identity := in.key(), in.identity()
+	// A claim of a worker that died ends while its message waits here, so that the
+	// first resend is taken.
+	waiting, cancel := context.WithTimeout(ctx, r.Deadline+time.Second)
+	defer cancel()
 	for look := firstLook; ; look = min(2*look, lastLook) {
-		state, stored, err := r.Remembered.Claim(ctx, key, identity, r.Deadline)
+		state, stored, err := r.Remembered.Claim(waiting, key, identity, r.Deadline)
 		if err != nil {
 			return in.refuse(ctx, fmt.Errorf("asking what was received: %w", err))
 		}
@@ -39,7 +43,7 @@ func (in *inbound) once(ctx context.Context) answer {
 			return in.refuseAs(ctx, "conflict", ebms.Errorf(ebms.ValueInconsistent, "MessageId was used for other content"))
 		case StateBusy:
 			// The first transmission is in progress: answer when it has ended (c.1).
-			if !wait(ctx, look) {
+			if !wait(waiting, look) {
 				return answer{status: http.StatusServiceUnavailable, outcome: "busy", code: ebms.DeliveryFailure, retry: true,
 					body: r.plainError(in.header.MessageID, ebms.Errorf(ebms.DeliveryFailure, "message is in progress"))}
 			}
@@ -76,10 +80,13 @@ func (in *inbound) again(ctx context.Context, stored []byte) answer {
 // deliver publishes what the message means and signs the receipt.
 func (in *inbound) deliver(ctx context.Context, key, identity string) answer {
 	r := in.r
+	// The claim holds no longer than the work may last.
+	working, done := context.WithTimeout(ctx, r.Deadline)
+	defer done()
+	receipt, err := in.publish(working)
 	// What must happen although the peer has left.
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Deadline)
 	defer cancel()
-	receipt, err := in.publish(ctx)
 	if err != nil {
 		if err := r.Remembered.Release(after, key, identity); err != nil {
 			r.Logger.ErrorContext(ctx, "claim not released; the peer waits for its end", slog.String("as4", in.header.MessageID), slog.Any("error", err))

@@ -68,8 +68,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	start := r.Now()
-	ctx, cancel := context.WithTimeout(req.Context(), r.Deadline)
-	defer cancel()
+	ctx := req.Context()
 	// Transfer encodings and part headers add to the content: twice is ample.
 	body := http.MaxBytesReader(w, req.Body, 2*(r.Limits.Message+r.Limits.Envelope))
 	a := r.take(ctx, req.Header.Get("Content-Type"), body)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,6 +167,49 @@ type busy struct{ Remembered }
 
 func (busy) Claim(context.Context, string, string, time.Duration) (string, []byte, error) {
 	return StateBusy, nil, nil
+}
+
+// A worker that died in mid-work leaves its claim behind: the resend waits for the
+// end of the claim and is taken.
+func TestResendOutlivesTheClaimOfADeadWorker(t *testing.T) {
+	t.Parallel()
+	var now atomic.Int64
+	r := newRig(t, func(_ *rig, _, _ *pmode.Partner, c *Config) {
+		c.Now = func() time.Time { return testNow.Add(time.Duration(now.Load())) }
+	})
+	ct, body := r.letter(t, r.message("m", xmlDocument(0)))
+	r.receiver.Remembered = dead{r.receiver.Remembered}
+	r.topic.fail = func() error { return errLog }
+	if rec := r.post(ct, body); rec.Code != http.StatusServiceUnavailable {
+		t.Fatalf("answer %d", rec.Code)
+	}
+	r.topic.fail = nil
+	looked := make(chan struct{}, 1)
+	r.receiver.Remembered = watched{r.receiver.Remembered, looked}
+	var rec *httptest.ResponseRecorder
+	var wg sync.WaitGroup
+	wg.Go(func() { rec = r.post(ct, body) })
+	<-looked
+	now.Store(int64(r.receiver.Deadline + time.Second))
+	wg.Wait()
+	if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "NonRepudiation") {
+		t.Errorf("answer %d %s", rec.Code, rec.Body)
+	}
+}
+
+// watched tells when somebody asked.
+type watched struct {
+	Remembered
+	looked chan struct{}
+}
+
+func (w watched) Claim(ctx context.Context, key, digest string, lease time.Duration) (string, []byte, error) {
+	state, stored, err := w.Remembered.Claim(ctx, key, digest, lease)
+	select {
+	case w.looked <- struct{}{}:
+	default:
+	}
+	return state, stored, err
 }
 
 func TestMemoryOfTheEdgeIsDown(t *testing.T) {

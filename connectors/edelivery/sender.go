@@ -58,7 +58,7 @@ func (s *Sender) Handle(ctx context.Context, m canon.Message) ([]canon.Message, 
 	id := string(m.ID) + "@" + s.PModes.Own().Domain
 	// The same canonical message is the same message on the wire, whatever it says.
 	key, identity := "as4:out:"+canon.DeriveUUID("sent", id), string(m.ID)
-	state, stored, err := s.Remembered.Claim(ctx, key, identity, s.lease(env.To))
+	state, stored, err := s.Remembered.Claim(ctx, key, identity, lease)
 	if err != nil {
 		return nil, canon.NewFault(canon.CodePeerUnreachable, err, "what was sent is not known now")
 	}
@@ -100,18 +100,9 @@ func (s *Sender) Handle(ctx context.Context, m canon.Message) ([]canon.Message, 
 	return outcome(m, env, id, d), nil
 }
 
-// lease is how long a worker that died keeps others from sending: a little longer
-// than one attempt. A worker that lives longer than its lease does no harm, the
-// peer finds the duplicate.
-func (s *Sender) lease(to canon.Participant) time.Duration {
-	longest := s.Deadline
-	for _, p := range s.PModes.Partners() {
-		if p.Party.ID == to {
-			longest = max(longest, p.Timeout)
-		}
-	}
-	return longest + 5*time.Second
-}
+// lease is how long a worker that died keeps its message from being sent. A worker
+// that lives longer than its lease does no harm: the peer finds the duplicate.
+const lease = 10 * time.Second
 
 // outcome returns the messages that follow from a delivery.
 func outcome(m canon.Message, env *canon.Envelope, id string, d delivery) []canon.Message {

@@ -13,7 +13,6 @@ type Envelope struct {
 	Messaging xmldoc.Element // /Envelope/Header/Messaging
 	Security  xmldoc.Element // /Envelope/Header/Security; zero where there is none
 	Body      xmldoc.Element // /Envelope/Body
-	Fault     bool           // the Body holds a SOAP fault
 }
 
 // Locate finds the elements by position, never by id or by name alone, and
@@ -45,8 +44,7 @@ func Locate(doc *xmldoc.Document) (Envelope, error) {
 	}
 	for c := range env.Body.Children() {
 		if c.Is(s12("Fault")) {
-			env.Fault = true
-			continue
+			continue // says in other words what the header says (ebMS3 6.6)
 		}
 		return env, ebms.Errorf(ebms.ValueInconsistent, "payload in the SOAP Body is not part of the profile")
 	}
