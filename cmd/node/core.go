@@ -49,11 +49,9 @@ func (n *Node) buildCore(context.Context) error {
 			ProvideT2: time.Duration(t.ProvideT2), ProvideT3: time.Duration(t.ProvideT3),
 		},
 		Poll: time.Duration(t.Poll),
-		// The provider keeps nothing once the partner has it, or never will. The
-		// requester's evidence waits for its portal, which says when it is done.
 		OnFinal: func(ctx context.Context, c *exchange.Conversation) error {
-			if c.Role != exchange.Provider {
-				return nil
+			if !c.Spent() {
+				return nil // evidence waits for a portal of ours, which says when it is done
 			}
 			return n.vault.Forget(ctx, c.ID)
 		},

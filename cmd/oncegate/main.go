@@ -90,7 +90,7 @@ canonical messages on Kafka in the middle, portals on the other.`,
 	root.AddCommand(
 		demoCommand(), sandboxCommand(), serveCommand(), configCommand(),
 		topicCommand(), replayCommand(), dlqCommand(), exchangeCommand(), stateCommand(),
-		connectorCommand(), mapCommand(), versionCommand(),
+		auditCommand(), connectorCommand(), mapCommand(), versionCommand(),
 	)
 	// Wrong words are usage errors, not failures.
 	for _, c := range root.Commands() {

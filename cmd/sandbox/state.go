@@ -164,7 +164,7 @@ func (m *member) configure(ca *pki, on engine, issuer string, extra obj) error {
 		return o
 	}
 	conf := obj{
-		"name": m.Name, "country": m.Country, "log": obj{"level": "info", "format": "json"},
+		"name": m.Name, "country": m.Country, "audit": obj{"dir": "audit"}, "log": obj{"level": "info", "format": "json"},
 		"keys": obj{
 			"ticket": "ticket.key", "session": "session.key",
 			"wrap": []obj{{"id": "wrap-1", "file": "wrap-1.key", "from": ca.cert.NotBefore.UTC(), "until": ca.cert.NotAfter.UTC()}},

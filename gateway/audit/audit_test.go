@@ -270,3 +270,44 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+func TestReadOnlyLeavesTheKeeperAlone(t *testing.T) {
+	dir := t.TempDir()
+	keeper := filled(t, dir)
+	// The keeper is in the middle of a line.
+	name := filepath.Join(dir, "audit-00000.jsonl")
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"entry":{"partition":0`); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := audit.Open(audit.Config{Dir: dir, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	add(t, keeper, event(1, 9)) // goes on while somebody reads
+	verify(t, reader)
+	if err := reader.Append(t.Context(), event(1, 10)); err == nil {
+		t.Error("Append on a trail that was opened to read only = nil, want an error")
+	}
+	if _, err := reader.Forget(t.Context()); err == nil {
+		t.Error("Forget on a trail that was opened to read only = nil, want an error")
+	}
+	after, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(before), string(after)); diff != "" {
+		t.Errorf("the file changed under a reader:\n%s", diff)
+	}
+}

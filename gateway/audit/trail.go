@@ -30,6 +30,10 @@ type Config struct {
 	Dir  string           // Required. A directory of its own; one process writes to it.
 	Term time.Duration    // Default: DefaultTerm. Shorter ones are refused.
 	Now  func() time.Time // Default: time.Now.
+
+	// ReadOnly opens the record of a process that keeps it, to read and verify. A
+	// last line that is still being written is passed over.
+	ReadOnly bool
 }
 
 // A Trail is the record on disk: per partition one file of JSON lines, each an
@@ -59,7 +63,11 @@ func Open(cfg Config) (*Trail, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+	if cfg.ReadOnly {
+		if _, err := os.Stat(cfg.Dir); err != nil {
+			return nil, fmt.Errorf("opening the audit directory: %w", err)
+		}
+	} else if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the audit directory: %w", err)
 	}
 	t := &Trail{cfg: cfg, files: map[int]*file{}}
@@ -74,6 +82,8 @@ func Open(cfg Config) (*Trail, error) {
 	}
 	return t, nil
 }
+
+var errReadOnly = errors.New("audit trail: opened to read only")
 
 // Close closes the files.
 func (t *Trail) Close() error {
@@ -113,12 +123,16 @@ func (t *Trail) file(partition int) (*file, error) {
 	if f := t.files[partition]; f != nil {
 		return f, nil
 	}
-	f, err := os.OpenFile(t.path(partition), os.O_RDWR|os.O_CREATE, 0o600)
+	mode := os.O_RDWR | os.O_CREATE
+	if t.cfg.ReadOnly {
+		mode = os.O_RDONLY
+	}
+	f, err := os.OpenFile(t.path(partition), mode, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit trail: %w", err)
 	}
 	head, end, err := tail(f, partition)
-	if err == nil {
+	if err == nil && !t.cfg.ReadOnly {
 		err = f.Truncate(end)
 	}
 	if err == nil {
@@ -135,6 +149,9 @@ func (t *Trail) file(partition int) (*file, error) {
 // partition they come in the order of the log; what is there already is passed
 // over, so the same records may come again.
 func (t *Trail) Append(ctx context.Context, records ...Record) error {
+	if t.cfg.ReadOnly {
+		return errReadOnly
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	touched := map[*file]*bytes.Buffer{}
@@ -203,7 +220,8 @@ func (t *Trail) Verify(ctx context.Context) error {
 		if err == nil {
 			var end Head
 			end, err = Verify(from, entries)
-			if held := t.head(p); err == nil && end.Hash != held.Hash {
+			// Who only reads may meet entries that came after Open.
+			if held := t.head(p); err == nil && end.Hash != held.Hash && !t.cfg.ReadOnly {
 				err = &Break{Partition: p, Offset: end.Offset, Reason: "entries at the end are missing"}
 			}
 		}
@@ -309,6 +327,9 @@ func (t *Trail) read(ctx context.Context, partition int) (Head, iter.Seq2[Entry,
 // to the first that has not, and leaves an anchor: the rest still verifies. It
 // returns how many were dropped.
 func (t *Trail) Forget(ctx context.Context) (int, error) {
+	if t.cfg.ReadOnly {
+		return 0, errReadOnly
+	}
 	before := t.cfg.Now().Add(-t.cfg.Term).UTC()
 	partitions, err := t.partitions()
 	if err != nil {
