@@ -67,7 +67,7 @@ func (n *Node) buildEDelivery(context.Context) error {
 	}
 	conf := edelivery.Config{
 		PModes: table, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
-		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)),
+		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline),
 		Observe: func(o edelivery.Observation) {
 			direction := "out"
 			if o.Inbound {

@@ -221,7 +221,7 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 		c, err := kafkalog.NewConsumer(n.cluster, kafkalog.ConsumerConfig{
 			Group: "oncegate." + h.role, Kinds: h.kinds, Codec: n.codec, Writer: n.writer, Handler: handler,
-			CommitEvery: n.opt.CommitEvery,
+			CommitEvery: n.opt.CommitEvery, SessionTimeout: time.Duration(n.cfg.Kafka.Session),
 			Alarm: func(a kafkalog.Alarm) {
 				n.log.Error("alarm", "role", h.role, "alarm", fmt.Sprint(a))
 			},

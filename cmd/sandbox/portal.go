@@ -48,9 +48,10 @@ type visit struct {
 	state, nonce, verifier string // until the eID answered
 	offer                  offer
 	subject                canon.Subject
-	caseID                 string // of the exchange, once asked
-	returns                string // the unpredictable part of the return location
-	form                   string // against forged forms
+	caseID                 string         // of the exchange, once asked
+	wish                   map[string]any // what is asked, the same however often it is sent
+	returns                string         // the unpredictable part of the return location
+	form                   string         // against forged forms
 	since                  time.Time
 }
 
@@ -203,18 +204,23 @@ func (p *portal) request(w http.ResponseWriter, r *http.Request, v *visit) {
 		http.Redirect(w, r, "/case", http.StatusSeeOther)
 		return
 	}
-	returns := rand.Text()
-	body := apiRequest(v.offer, v.subject, p.base+"/return/"+returns, p.now())
+	p.mu.Lock()
+	if v.wish == nil {
+		v.returns = rand.Text()
+		v.wish = apiRequest(v.offer, v.subject, p.base+"/return/"+v.returns, p.now())
+	}
+	wish := v.wish
+	p.mu.Unlock()
 	var got struct {
 		ID string `json:"id"`
 	}
 	// The key is the visit's own: pressing twice asks once.
-	if err := p.call(r.Context(), http.MethodPost, "/api/v1/evidence-requests", v.form, body, &got); err != nil {
+	if err := p.call(r.Context(), http.MethodPost, "/api/v1/evidence-requests", v.form, wish, &got); err != nil {
 		p.fail(w, http.StatusBadGateway, "The gateway did not take the request: "+err.Error())
 		return
 	}
 	p.mu.Lock()
-	v.caseID, v.returns = got.ID, returns
+	v.caseID = got.ID
 	p.mu.Unlock()
 	http.Redirect(w, r, "/case", http.StatusSeeOther)
 }
