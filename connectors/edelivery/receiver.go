@@ -51,6 +51,9 @@ type answer struct {
 	retry   bool // ask to come again
 }
 
+// drained is how much of a refused message is read all the same.
+const drained = 8 << 20
+
 // ServeHTTP takes one message.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodPost {
@@ -72,6 +75,10 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	// Transfer encodings and part headers add to the content: twice is ample.
 	body := http.MaxBytesReader(w, req.Body, 2*(r.Limits.Message+r.Limits.Envelope))
 	a := r.take(ctx, req.Header.Get("Content-Type"), body)
+	// A peer that is still sending would see a broken connection instead of the answer.
+	if _, err := io.CopyN(io.Discard, body, drained); err != nil && !errors.Is(err, io.EOF) {
+		r.Logger.DebugContext(ctx, "rest of a message not read", slog.Any("error", err))
+	}
 	if a.status == http.StatusOK && a.code != "" && r.SOAPFaults {
 		a.status = http.StatusInternalServerError
 	}

@@ -22,6 +22,7 @@ import (
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/schemas"
 	"oncegate/schemas/canon"
 )
 
@@ -146,6 +147,15 @@ func (e *echo) Decode(_ context.Context, in Incoming, _ canon.Payloads) ([]canon
 	}}, nil
 }
 
+// keepsContract checks a body of ours against its schema, as the log does.
+func keepsContract(m canon.Message) error {
+	b, err := canon.MarshalBody(m.Body, nil)
+	if err != nil {
+		return err
+	}
+	return schemas.Validate(m.Kind, b)
+}
+
 // topic collects what is published.
 type topic struct {
 	mu   sync.Mutex
@@ -159,6 +169,13 @@ func (t *topic) publish(_ context.Context, ms ...canon.Message) error {
 	if t.fail != nil {
 		if err := t.fail(); err != nil {
 			return err
+		}
+	}
+	for _, m := range ms {
+		if m.Kind == canon.KindAudit { // the codec answers for the others
+			if err := keepsContract(m); err != nil {
+				return err
+			}
 		}
 	}
 	t.got = append(t.got, ms...)

@@ -147,6 +147,11 @@ func TestOutcomeOfSending(t *testing.T) {
 			if event := got[1].Body.(*canon.AuditEvent); event.Outcome != string(tt.want) || event.AS4 != d.AS4 {
 				t.Errorf("audit event = %+v", event)
 			}
+			for _, m := range got {
+				if err := keepsContract(m); err != nil {
+					t.Error(err)
+				}
+			}
 			sent, _ := r.traffic()
 			if len(sent) != tt.attempts {
 				t.Errorf("%d transmissions, want %d", len(sent), tt.attempts)

@@ -1,6 +1,9 @@
 package ebms
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Code is an ebMS error code, "EBMS:nnnn". Peers compare codes, never texts.
 type Code string
@@ -85,6 +88,12 @@ func Codes() []Code {
 func (c Code) Entry() (Entry, bool) {
 	e, ok := table[c]
 	return e, ok
+}
+
+// wellFormed reports EBMS: and four digits.
+func (c Code) wellFormed() bool {
+	n, ok := strings.CutPrefix(string(c), "EBMS:")
+	return ok && len(n) == 4 && strings.Trim(n, "0123456789") == ""
 }
 
 // An Error is a failure that a peer is told, as the code and a fixed text. Err

@@ -111,6 +111,16 @@ RA==</ds:DigestValue></ds:Reference>`
 	}
 }
 
+func TestCodeThatIsNoneIsOther(t *testing.T) {
+	b := AppendError(nil, &Signal{Timestamp: time.Unix(0, 0), MessageID: "s@x"}, Errorf(Other, ""), "i")
+	for _, code := range []string{"EBMS:12345", "EBMS:12a4", "0004", "x"} {
+		m, err := Read(parse(t, []byte(strings.Replace(string(b), `"EBMS:0004"`, `"`+code+`"`, 1))))
+		if err != nil || m.Signal.Errors[0].Code != Other {
+			t.Errorf("%s: %+v, %v", code, m.Signal, err)
+		}
+	}
+}
+
 func TestTableIsComplete(t *testing.T) {
 	for _, c := range Codes() {
 		e, _ := c.Entry()

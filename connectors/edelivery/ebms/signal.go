@@ -105,6 +105,9 @@ func readError(e xmldoc.Element, s *scan) SignalError {
 		Severity: strings.ToLower(s.attr(e, "severity")),
 		RefTo:    s.attr(e, "refToMessageInError"),
 	}
+	if out.Code != "" && !out.Code.wellFormed() {
+		out.Code = Other // the code goes on into our records, whatever a peer writes
+	}
 	if out.Code == "" || out.Severity == "" {
 		s.fail(InvalidHeader, "error without code or severity")
 	}

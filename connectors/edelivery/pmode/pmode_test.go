@@ -174,7 +174,7 @@ func TestFaultsOfAFileNameTheirPlace(t *testing.T) {
 		{"our own party", "id: AP_SE_01", "id: AP_NL_01", []string{"party is our own"}},
 		{"limits", "100 MiB", "1MiB", []string{"limits are not positive"}},
 		{"pauses", "max: 10s", "max: 1s", []string{"retry pauses"}},
-		{"untyped party", `{id: AP_SE_01, type: "urn:t"}`, "{id: AP_SE_01}", []string{"must be a URI"}},
+		{"untyped party", `{id: AP_SE_01, type: "urn:t"}`, "{id: AP_SE_01}", []string{"party type is required"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if !strings.Contains(good, tt.old) {

@@ -180,8 +180,9 @@ func checkParty(p ebms.Party) []error {
 	if p.ID.ID == "" {
 		es = append(es, errors.New("party id is required"))
 	}
-	if p.ID.Scheme == "" && !strings.Contains(p.ID.ID, ":") {
-		es = append(es, errors.New("party id without a type must be a URI"))
+	// The canonical participant, which goes into every record, has such a scheme.
+	if !strings.HasPrefix(p.ID.Scheme, "urn:") {
+		es = append(es, errors.New("party type is required and starts with urn:"))
 	}
 	return es
 }
