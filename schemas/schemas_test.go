@@ -237,6 +237,7 @@ func FuzzValidate(f *testing.F) {
 	})
 }
 
+// BenchmarkValidate checks a document, beside decoding it without any check.
 func BenchmarkValidate(b *testing.B) {
 	for _, k := range []canon.Kind{canon.KindEvidenceRequest, canon.KindDeadline} {
 		data, err := os.ReadFile(filepath.Join("testdata", string(k)+".json"))
@@ -256,6 +257,16 @@ func BenchmarkValidate(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := schemas.Validate(k, doc.Bytes()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(string(k)+"/encoding-json", func(b *testing.B) {
+			b.SetBytes(int64(doc.Len()))
+			b.ReportAllocs()
+			for b.Loop() {
+				var v any
+				if err := json.Unmarshal(doc.Bytes(), &v); err != nil {
 					b.Fatal(err)
 				}
 			}
