@@ -72,7 +72,9 @@ func realSite(t *testing.T) *site {
 func (s *site) sweep(t testing.TB) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	client := &kafka.Client{Addr: kafka.TCP(s.addr)}
+	transport := &kafka.Transport{} // the default one would answer from an old cache
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(s.addr), Transport: transport}
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{})
 	if err != nil {
 		t.Logf("sweeping: %v", err)

@@ -99,18 +99,67 @@ func TestLostSequencesBeginAnewWithoutLossOrDuplicate(t *testing.T) {
 			put(2)
 			// It has taken it, the answer is lost, and it knows us no more: the log says
 			// that the batch is there.
-			served := false
-			k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: e, Count: 1, When: func(kmsg.Request) bool {
-				first := !served
-				served = true
-				return !first
-			}})
-			w.on(protocol.Produce, 1, cutAnswer)
+			var h *kfake.FaultHandle
+			w.on(protocol.Produce, 1, func([]byte) []byte {
+				h = k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: e, Count: 1})
+				return nil
+			})
 			put(3)
+			if h.Hits() != 1 {
+				t.Errorf("%d faults, want 1", h.Hits())
+			}
 			put(4)
 			wantValues(t, c, "state", 5)
 		})
 	}
+}
+
+// A batch that was taken and then refused leaves no sequence behind that the next
+// batch could be mistaken for.
+func TestRefusalAfterALostAnswerLosesNoSuccessor(t *testing.T) {
+	k, s := fake(t)
+	c := s.cluster(t)
+	w := c.wired(t)
+	s.topics(t, c, "mixed")
+	p := s.producer(t, c)
+	w.on(protocol.Produce, 1, func([]byte) []byte {
+		k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed, Count: 1})
+		return nil
+	})
+	if err := p.Produce(deadline(t), &Record{Topic: "mixed", Partition: 0, Value: []byte("0")}); !errors.Is(err, ErrOutcomeUnknown) {
+		t.Errorf("got %v, want an unknown outcome", err)
+	}
+	for i := range 3 {
+		if err := p.Produce(deadline(t), &Record{Topic: "mixed", Partition: 0, Value: fmt.Append(nil, i+1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantValues(t, c, "mixed", 4)
+}
+
+func TestTopicThatIsGoneIsGivenUp(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		c := s.cluster(t)
+		s.topics(t, c, "gone")
+		p := s.producer(t, c)
+		put := func() error { return p.Produce(deadline(t), &Record{Topic: "gone", Partition: 0, Value: []byte("0")}) }
+		if err := put(); err != nil {
+			t.Fatal(err)
+		}
+		s.sweep(t)
+		await(t, "the topic to be gone", func() bool {
+			ts, err := c.Topics(deadline(t))
+			return err == nil && len(ts) == 0
+		})
+		if err := put(); !errors.Is(err, ErrUnknownTopic) {
+			t.Errorf("got %v, want %v", err, ErrUnknownTopic)
+		}
+		s.topics(t, c, "gone")
+		if err := put(); err != nil {
+			t.Errorf("after the topic came back: %v", err)
+		}
+		wantValues(t, c, "gone", 1)
+	})
 }
 
 func TestLeaderMovesUnderWriterAndReader(t *testing.T) {
@@ -152,34 +201,85 @@ func TestFetchErrorsAreTriedAgain(t *testing.T) {
 	receive(t, "the record", ch)
 }
 
-// A fetch that brings nothing although there is something raises an alarm, and
-// the group is joined anew.
-func TestStalledPartitionIsNoticed(t *testing.T) {
+// Fetches that fail for long raise an alarm; when they succeed work goes on.
+func TestFetchesThatFailForLongRaiseAnAlarm(t *testing.T) {
 	k, s := fake(t)
 	c := s.cluster(t)
 	s.topics(t, c, "stall")
 	p := s.producer(t, c)
 	alarms := make(chan Alarm, 1000)
 	ch := make(chan string, 10)
-	gens := make(chan struct{}, 1000)
 	startGroup(t, c, "stall", []string{"stall"}, func(_ context.Context, r *Record) error { ch <- string(r.Value); return nil }, func(g *groupConfig) {
-		g.stall = 60 * time.Millisecond
+		g.stall = 50 * time.Millisecond
 		g.alarm = func(a Alarm) { alarms <- a }
-		g.assigned = func(map[string][]int) { gens <- struct{}{} }
 	})
-	if err := p.Produce(deadline(t), &Record{Topic: "stall", Partition: 0, Value: []byte("0")}, &Record{Topic: "stall", Partition: 0, Value: []byte("1")}); err != nil {
+	if err := p.Produce(deadline(t), &Record{Topic: "stall", Partition: 0, Value: []byte("0")}); err != nil {
 		t.Fatal(err)
 	}
-	receive(t, "a record", ch)
-	receive(t, "a record", ch)
-	receive(t, "the first generation", gens)
-	h := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.NotLeaderForPartition, Count: -1})
-	if err := p.Produce(deadline(t), &Record{Topic: "stall", Partition: 0, Value: []byte("2")}); err != nil {
-		t.Fatal(err)
+	receive(t, "the record before", ch)
+	h := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	if a := receive(t, "the alarm", alarms); a.Reason != AlarmStalled || a.Topic != "stall" || a.Err == nil {
+		t.Errorf("alarm %+v", a)
 	}
 	h.Remove()
-	if got := receive(t, "the record after", ch); got != "2" {
+	if err := p.Produce(deadline(t), &Record{Topic: "stall", Partition: 0, Value: []byte("1")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := receive(t, "the record after", ch); got != "1" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A worker that does not take what was fetched for it is noticed, and the group
+// is joined anew: here the handler of an earlier generation holds its partition.
+func TestPartitionWithoutProgressIsNoticed(t *testing.T) {
+	_, s := fake(t)
+	c := s.cluster(t)
+	s.topics(t, c, "held")
+	p := s.producer(t, c)
+	if err := p.Produce(deadline(t), &Record{Topic: "held", Partition: 0, Value: []byte("0")}); err != nil {
+		t.Fatal(err)
+	}
+	hold := make(chan struct{})
+	entered := make(chan struct{}, 10)
+	gens := make(chan struct{}, 1000)
+	stalled := make(chan Alarm, 1000)
+	stop := startGroup(t, c, "held", []string{"held"}, func(context.Context, *Record) error {
+		entered <- struct{}{}
+		<-hold
+		return nil
+	}, func(g *groupConfig) {
+		g.stall, g.drain = 60*time.Millisecond, 10*time.Millisecond
+		g.assigned = func(map[string][]int) { gens <- struct{}{} }
+		g.alarm = func(a Alarm) {
+			if a.Reason == AlarmStalled {
+				stalled <- a
+			}
+		}
+	})
+	receive(t, "the first generation", gens)
+	receive(t, "the handler", entered)
+	// A second member comes and goes: new generations, and the handler still holds.
+	joined := make(chan struct{}, 10)
+	leave := startGroup(t, c, "held", []string{"held"}, func(context.Context, *Record) error { return errors.New("stays where it is") },
+		func(g *groupConfig) { g.assigned = func(map[string][]int) { joined <- struct{}{} } })
+	receive(t, "the second member", joined)
+	leave()
+	receive(t, "the next generation", gens)
+	if a := receive(t, "the alarm", stalled); a.Topic != "held" || a.Partition != 0 || a.Offset != 0 {
+		t.Errorf("alarm %+v", a)
+	}
+	close(hold)
+	receive(t, "the record, handled again", entered)
+	await(t, "lag 0", func() bool { return lagOf(t, c, "held", "held") == 0 })
+	stop()
+}
+
+func TestConsumerOfAnUnknownTopicIsRefused(t *testing.T) {
+	_, s := fake(t)
+	g := newGroup(s.cluster(t), groupConfig{name: "g", topics: []string{"nowhere"}}, nil)
+	if err := g.run(deadline(t)); !errors.Is(err, ErrUnknownTopic) {
+		t.Errorf("got %v, want %v", err, ErrUnknownTopic)
 	}
 }
 

@@ -99,6 +99,7 @@ func (f *fetcher) poke(leader int32) {
 func (f *fetcher) loop(ctx context.Context, broker int32, wake <-chan struct{}) {
 	c := f.g.c
 	var wait backoff
+	var failing time.Time // since when no fetch has succeeded
 	for turn := 0; ctx.Err() == nil; turn++ {
 		mine, full := f.ready(broker, turn)
 		if len(mine) == 0 {
@@ -134,11 +135,20 @@ func (f *fetcher) loop(ctx context.Context, broker int32, wake <-chan struct{}) 
 			moved, err = f.deliver(ctx, a, mine)
 		}
 		c.metrics().operated("receive", "", err, c.cfg.Now().Sub(start))
-		if err == nil && !moved {
-			wait = backoff{}
-			continue
+		if err == nil {
+			failing = time.Time{}
+			if !moved {
+				wait = backoff{}
+				continue
+			}
 		}
 		if err != nil {
+			if failing.IsZero() {
+				failing = start
+			} else if c.cfg.Now().Sub(failing) >= f.g.cfg.stall {
+				failing = time.Time{} // and again after as long
+				f.g.raise(Alarm{Reason: AlarmStalled, Topic: mine[0].r.topic, Partition: mine[0].r.partition, Offset: mine[0].from, Err: err})
+			}
 			f.g.log.Warn("fetch is repeated", "group", f.g.cfg.name, "broker", broker, "attempt", wait.n+1, "error", err)
 		}
 		if !wait.sleep(ctx, writeRetry, c.cfg.Jitter) {
@@ -217,7 +227,7 @@ func (f *fetcher) accept(p *fetchedPart, m request) {
 		return nil
 	})
 	s.next = next
-	m.r.put(s, p.stable)
+	m.r.put(s, p.stable, f.g.c.cfg.Now())
 
 	m.r.mu.Lock()
 	if err == nil || next > m.from {

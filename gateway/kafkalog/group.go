@@ -57,6 +57,9 @@ type topicPartition struct {
 
 // run is a member until ctx ends; then it commits what is done and leaves.
 func (g *group) run(ctx context.Context) error {
+	if err := g.awaitTopics(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
 	dial := &groupDialer{d: net.Dialer{Timeout: g.c.cfg.DialTimeout, KeepAlive: 30 * time.Second}}
 	wires := make([]string, len(g.cfg.topics))
 	for i, t := range g.cfg.topics {
@@ -120,10 +123,41 @@ func (g *group) run(ctx context.Context) error {
 	return nil
 }
 
+// awaitTopics waits for a broker that answers. A topic that does not exist is an
+// error: kafka-go would join and leave without end.
+func (g *group) awaitTopics(ctx context.Context) error {
+	var wait backoff
+	for _, topic := range g.cfg.topics {
+		for {
+			_, err := g.c.partitions(ctx, topic)
+			if err == nil {
+				break
+			}
+			if errors.Is(err, ErrUnknownTopic) {
+				return fmt.Errorf("joining group %s: %w", g.cfg.name, err)
+			}
+			if ctx.Err() == nil {
+				g.log.Warn("the log does not answer, trying again", "group", g.cfg.name, "error", err)
+			}
+			if !wait.sleep(ctx, writeRetry, g.c.cfg.Jitter) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
 // generation works as long as this member holds its partitions. It returns only
 // after its last commit: until then the group keeps the connection that the
 // commit is bound to, and afterwards none can be made.
 func (g *group) generation(ctx, held context.Context, gen *kafka.Generation) {
+	begun := g.c.cfg.Now()
+	defer func() {
+		// One that ends as it begins would be followed by the next without a pause.
+		if wait := min(g.cfg.rejoin, 250*time.Millisecond); g.c.cfg.Now().Sub(begun) < wait {
+			pause(ctx, wait)
+		}
+	}()
 	work, end := context.WithCancelCause(held)
 	defer end(nil)
 	defer context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })()
@@ -132,7 +166,7 @@ func (g *group) generation(ctx, held context.Context, gen *kafka.Generation) {
 	if err != nil {
 		if work.Err() == nil {
 			g.log.Warn("partitions cannot be read yet, trying again", "group", g.cfg.name, "error", err)
-			pause(work, g.cfg.rejoin) // a generation that ends is followed at once by the next
+			pause(work, g.cfg.rejoin)
 		}
 		return
 	}

@@ -3,6 +3,7 @@ package kafkalog
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -28,7 +29,8 @@ func (c *Cluster) offsets(ctx context.Context, at int64, parts map[string][]int)
 		if err == nil {
 			return out, nil
 		}
-		if !brokenConnection(err) || wait.n >= 8 || !wait.sleep(ctx, writeRetry, c.cfg.Jitter) {
+		fresh := errors.Is(err, ErrUnknownTopic) && wait.n < 3 // just made, and our metadata is older
+		if !brokenConnection(err) && !fresh || wait.n >= 8 || !wait.sleep(ctx, writeRetry, c.cfg.Jitter) {
 			return nil, unavailable(err, "asking for offsets")
 		}
 		if err := c.refresh(ctx); err != nil && ctx.Err() != nil {

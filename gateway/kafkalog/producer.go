@@ -253,9 +253,15 @@ type partitionWriter struct {
 	busy  bool
 
 	// Owned by the sending goroutine.
-	id  producerID
-	seq int32
+	id   producerID
+	lost producerID // what id was before the broker forgot it
+	seq  int32
 }
+
+// retire gives up the producer id on this partition: its next sequence is not
+// known any more. To go on with a wrong one would be worse than a gap: the broker
+// takes a batch under a sequence it has seen for a repetition, and drops it.
+func (w *partitionWriter) retire() { w.lost, w.id = w.id, producerID{} }
 
 func (w *partitionWriter) add(ctx context.Context, r *Record, size int) (*batch, int32, error) {
 	for {
@@ -352,7 +358,7 @@ func (w *partitionWriter) deliver(ctx context.Context, b *batch) (base int64, er
 			return -1, ErrClosed
 		}
 		if !w.id.ok {
-			id, err := p.identity(ctx, w.id)
+			id, err := p.identity(ctx, w.lost)
 			if err != nil {
 				if e, ok := errors.AsType[kafka.Error](err); ok && judge(int16(e)) == refused {
 					return -1, fmt.Errorf("writing to %s: %w", w.topic, err)
@@ -377,8 +383,12 @@ func (w *partitionWriter) deliver(ctx context.Context, b *batch) (base int64, er
 		if err != nil {
 			if errors.Is(err, ErrUnknownTopic) {
 				// It had partitions when we began; give a moved cluster time.
-				if missing++; missing > 5 && !unknown {
+				if missing++; missing > 5 {
 					p.forget(w.topic)
+					if unknown {
+						w.retire()
+						err = errors.Join(ErrOutcomeUnknown, err)
+					}
 					return -1, fmt.Errorf("writing: %w", err)
 				}
 			} else if !errors.Is(err, errNoLeader) {
@@ -393,7 +403,12 @@ func (w *partitionWriter) deliver(ctx context.Context, b *batch) (base int64, er
 			p.c.metrics().wrote(w.topic, b.count)
 			return a.baseOffset, nil
 		case refused:
-			return -1, fmt.Errorf("writing to %s: %w%s", w.topic, kafka.Error(a.code), reason(a.reason))
+			err := fmt.Errorf("writing to %s: %w%s", w.topic, kafka.Error(a.code), reason(a.reason))
+			if unknown { // an earlier attempt may have been taken
+				w.retire()
+				err = errors.Join(ErrOutcomeUnknown, err)
+			}
+			return -1, err
 		case again:
 			unknown = true // a timeout may come after the append
 			w.pause(ctx, &wait, kafka.Error(a.code))
@@ -406,16 +421,12 @@ func (w *partitionWriter) deliver(ctx context.Context, b *batch) (base int64, er
 					continue
 				}
 				if found {
-					w.id.ok = false
+					w.retire()
 					return base, nil
 				}
 			}
-			id, err := p.identity(ctx, w.id)
-			if err != nil {
-				w.pause(ctx, &wait, err)
-				continue
-			}
-			w.id, w.seq, unknown = id, 0, false
+			w.retire()
+			unknown = false
 		}
 	}
 }

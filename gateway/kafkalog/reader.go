@@ -67,8 +67,11 @@ func (r *reader) state() readerState {
 }
 
 // put queues what was fetched; the fetcher calls it.
-func (r *reader) put(s segment, end int64) {
+func (r *reader) put(s segment, end int64, now time.Time) {
 	r.mu.Lock()
+	if r.end <= r.done {
+		r.since = now // there was nothing to do until now
+	}
 	r.end = end
 	if s.next > r.next {
 		r.queue = append(r.queue, s)
@@ -207,7 +210,7 @@ func (r *reader) work(ctx context.Context, g *group, s segment, moved func()) er
 func handleSafely(ctx context.Context, handle func(context.Context, *Record) error, r *Record) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("handling %s: panic: %v", r.Position(), p)
+			err = fmt.Errorf("handling %s: panic of type %T", r.Position(), p) // its value may quote the record
 		}
 	}()
 	return handle(ctx, r)

@@ -106,6 +106,52 @@ func TestKeysOfTwoInstancesAgree(t *testing.T) {
 	})
 }
 
+// What compaction leaves of the topic tells the same, and holds no forgotten key.
+func TestKeysOnACompactedTopic(t *testing.T) {
+	s := realSite(t) // the embedded broker must not compact
+	t.Parallel()
+	c := s.cluster(t, func(c *Config) { c.Partitions = 1 })
+	settings := c.Catalogue()[len(c.Catalogue())-1].Settings
+	if settings["cleanup.policy"] != "compact" {
+		t.Fatalf("settings %v", settings)
+	}
+	settings["segment.ms"], settings["min.cleanable.dirty.ratio"], settings["max.compaction.lag.ms"], settings["delete.retention.ms"] = "100", "0.001", "100", "100"
+	if _, err := c.EnsureTopics(deadline(t), TopicSpec{Name: TopicPayloadKey, Settings: settings}); err != nil {
+		t.Fatal(err)
+	}
+	p := s.producer(t, c)
+	k := s.keys(t, c, p)
+	gone, kept := conversationID("gone"), conversationID("kept")
+	for _, id := range []canon.ConversationID{gone, kept} {
+		if err := k.Add(deadline(t), id, "k", []byte("wrapped")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.Forget(deadline(t), gone); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "compaction", func() bool {
+		// Only closed segments are compacted: writing closes them.
+		if err := k.Add(deadline(t), kept, "other", []byte("wrapped")); err != nil {
+			t.Fatal(err)
+		}
+		keys := 0
+		for _, r := range scan(t, c, TopicPayloadKey) {
+			if strings.HasPrefix(string(r.Key), string(gone)+"/") && r.Value != nil {
+				keys++
+			}
+		}
+		return keys == 0
+	})
+	again := s.keys(t, c, p)
+	if ks, err := again.Get(deadline(t), gone); !errors.Is(err, canon.ErrForgotten) {
+		t.Errorf("the forgotten one: %v, %v", ks, err)
+	}
+	if ks, err := again.Get(deadline(t), kept); err != nil || len(ks) != 2 {
+		t.Errorf("the other one: %v, %v", ks, err)
+	}
+}
+
 func TestChunksOfTwoWritersDoNotMix(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		c := s.cluster(t)

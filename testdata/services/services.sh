@@ -43,11 +43,11 @@ free_ports() {
 
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# wait_for PORT SECONDS PIDFILE PATTERN
+# wait_for PORT SECONDS PID: fails as soon as the process has died.
 wait_for() {
   local end=$((SECONDS + $2))
   until answers "$1"; do
-    alive "$3" "$4" && ((SECONDS < end)) || return 1
+    kill -0 "$3" 2>/dev/null && ((SECONDS < end)) || return 1
     sleep 0.2
   done
 }
@@ -138,8 +138,9 @@ EOF
     -cp "$k/lib/*" kafka.Kafka "$k/server.properties" >"$k/log" 2>&1 </dev/null &
   echo $! >"$k/pid"
   echo "$broker" >"$k/port"
-  if ! wait_for "$broker" 60 "$k/pid" "$kafka_pattern" || ! kafka_ready "$broker" 30; then
+  if ! wait_for "$broker" 60 "$!" || ! kafka_ready "$broker" 30; then
     say "Kafka did not come up, see $k/log"
+    stop_one Kafka "$k/pid" "$kafka_pattern"
     return 1
   fi
   say "Kafka $(ls "$k/lib" | sed -n 's/^kafka-server-\([0-9.]*\)\.jar$/\1/p') answers on 127.0.0.1:$broker"
@@ -185,7 +186,11 @@ start_redis() {
     --maxmemory 256mb --maxmemory-policy noeviction --daemonize no >"$r/log" 2>&1 </dev/null &
   echo $! >"$r/pid"
   echo "$port" >"$r/port"
-  wait_for "$port" 20 "$r/pid" "$redis_pattern" || { say "Redis did not come up, see $r/log"; return 1; }
+  wait_for "$port" 20 "$!" || {
+    say "Redis did not come up, see $r/log"
+    stop_one Redis "$r/pid" "$redis_pattern"
+    return 1
+  }
   say "Redis $(redis-server --version | sed -n 's/.*v=\([0-9.]*\).*/\1/p') answers on 127.0.0.1:$port"
 }
 
