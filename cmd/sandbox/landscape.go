@@ -31,6 +31,9 @@ type Config struct {
 	Options func(member string) node.Options
 	// Edit changes a member's configuration before it is written. Default: nothing.
 	Edit func(member string) map[string]any
+	// Outside wraps the servers of the outside world: eid, registers, portal. Tests
+	// see with it what the nodes ask for. Default: nothing.
+	Outside func(name string, next http.Handler) http.Handler
 }
 
 // The names of the two Member States.
@@ -156,14 +159,14 @@ func (l *Landscape) outside() error {
 	if err != nil {
 		return err
 	}
-	l.serve(ln, withCSS(l.eid.handler()))
+	l.serve("eid", ln, withCSS(l.eid.handler()))
 
 	l.regs = newFakeRegisters()
 	if ln, err = l.listen("127.0.0.1:0"); err != nil {
 		return err
 	}
 	l.regs.base = "https://" + ln.Addr().String()
-	l.serve(ln, l.regs.handler())
+	l.serve("registers", ln, l.regs.handler())
 	return nil
 }
 
@@ -235,7 +238,10 @@ func (l *Landscape) listen(addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-func (l *Landscape) serve(ln net.Listener, h http.Handler) {
+func (l *Landscape) serve(name string, ln net.Listener, h http.Handler) {
+	if l.cfg.Outside != nil {
+		h = l.cfg.Outside(name, h)
+	}
 	cert, err := l.pki.tlsServer()
 	if err != nil {
 		panic(err) // the CA signed a moment ago
@@ -258,7 +264,7 @@ func (l *Landscape) startPortal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.serve(ln, withCSS(l.portal.handler()))
+	l.serve("portal", ln, withCSS(l.portal.handler()))
 	return nil
 }
 

@@ -21,10 +21,13 @@ type Script struct {
 	Register string // births, residence, companies
 	Persona  string // Default: the one the register knows
 	Decline  bool   // refuses everything at the preview
+	Other    string // who identifies at the provider instead. Default: the same person
 
 	// AtPreview is called when the evidence is on the screen and before the
 	// person decides. Default: nothing.
 	AtPreview func(ctx context.Context) error
+	// Through sees what the browser asks for. Default: nobody does.
+	Through func(http.RoundTripper) http.RoundTripper
 }
 
 // A Result is what came of it, as the portal saw it.
@@ -46,12 +49,23 @@ func (l *Landscape) Play(ctx context.Context, s Script) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBrowser(l.transport())
+	there := who
+	if s.Other != "" {
+		if there, err = l.persona(Script{Persona: s.Other}); err != nil {
+			return nil, err
+		}
+	}
+	transport := l.transport()
+	defer transport.CloseIdleConnections()
+	through := http.RoundTripper(transport)
+	if s.Through != nil {
+		through = s.Through(transport)
+	}
+	b, err := newBrowser(through)
 	if err != nil {
 		return nil, err
 	}
-	defer b.client.CloseIdleConnections()
-	v := &visitor{l: l, b: b, who: who, script: s, res: &Result{}}
+	v := &visitor{l: l, b: b, who: who, there: there, script: s, res: &Result{}}
 	err = v.walk(ctx)
 	return v.res, err
 }
@@ -76,7 +90,8 @@ func (l *Landscape) persona(s Script) (persona, error) {
 type visitor struct {
 	l      *Landscape
 	b      *browser
-	who    persona
+	who    persona // at the portal
+	there  persona // at the provider
 	script Script
 	res    *Result
 }
@@ -160,7 +175,7 @@ func (v *visitor) preview(ctx context.Context, p *page) (*page, error) {
 			if p, err = v.b.submit(ctx, p, identify(p), nil); err != nil {
 				return p, err
 			}
-			if p, err = v.b.submit(ctx, p, "persona="+v.who.ID, nil); err != nil {
+			if p, err = v.b.submit(ctx, p, "persona="+v.there.ID, nil); err != nil {
 				return p, err
 			}
 			v.step("identified at the provider")
