@@ -182,7 +182,7 @@ func checkParty(p ebms.Party) []error {
 	}
 	// The canonical participant, which goes into every record, has such a scheme.
 	if !strings.HasPrefix(p.ID.Scheme, "urn:") {
-		es = append(es, errors.New("party type is required and starts with urn:"))
+		es = append(es, errors.New("party type is required and is a urn"))
 	}
 	return es
 }

@@ -1,6 +1,7 @@
 package swa
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -64,7 +65,8 @@ type Reader struct {
 	parts    []*Part
 	ids      map[string]bool
 	total    int64
-	heap     int64 // of total
+	heap     int64  // of total
+	buffer   []byte // for copying, shared by the parts
 }
 
 // NewReader looks at the Content-Type and gets ready to read r.
@@ -210,7 +212,10 @@ func (r *Reader) step() error {
 func (r *Reader) keep(p *Part, content io.Reader) error {
 	limit := min(r.lim.Part, r.lim.Message-r.total)
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(p.Content, sum), io.LimitReader(content, limit+1))
+	if r.buffer == nil {
+		r.buffer = make([]byte, 16<<10)
+	}
+	n, err := io.CopyBuffer(io.MultiWriter(p.Content, sum), io.LimitReader(content, limit+1), r.buffer)
 	r.total += n
 	if err != nil {
 		if e := (*Error)(nil); errors.As(err, &e) {
@@ -267,7 +272,10 @@ func (d *decoding) Read(p []byte) (int, error) {
 }
 
 func readAll(r io.Reader, limit int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	var buf bytes.Buffer
+	buf.Grow(12 << 10) // most envelopes
+	_, err := buf.ReadFrom(io.LimitReader(r, limit+1))
+	b := buf.Bytes()
 	if err != nil {
 		if e := (*Error)(nil); errors.As(err, &e) {
 			return nil, e
@@ -276,9 +284,6 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 	}
 	if int64(len(b)) > limit {
 		return nil, fail(TooLarge, "envelope is too large")
-	}
-	if b == nil {
-		b = []byte{}
 	}
 	return b, nil
 }

@@ -13,17 +13,44 @@ import (
 )
 
 // A Gzip compresses and decompresses parts with writers and readers that it
-// keeps. The zero value is ready; it is safe for concurrent use. The same input
-// gives the same output: no name, no time.
+// keeps: one writer has 800 KB of tables. The zero value is ready; it is safe for
+// concurrent use. The same input gives the same output: no name, no time.
 type Gzip struct {
-	writers sync.Pool
-	readers sync.Pool
+	writers idle[*gzip.Writer]
+	readers idle[*gzip.Reader]
+}
+
+// idle keeps a few things for the next use. Unlike a sync.Pool it does not lose
+// them to the garbage collector.
+type idle[T any] struct {
+	mu   sync.Mutex
+	list []T
+}
+
+const maxIdle = 16
+
+func (i *idle[T]) take() (v T, ok bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if n := len(i.list); n > 0 {
+		v, i.list = i.list[n-1], i.list[:n-1]
+		return v, true
+	}
+	return v, false
+}
+
+func (i *idle[T]) give(v T) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.list) < maxIdle {
+		i.list = append(i.list, v)
+	}
 }
 
 // Compress writes src to dst, compressed.
 func (g *Gzip) Compress(dst io.Writer, src io.Reader) error {
-	w, _ := g.writers.Get().(*gzip.Writer)
-	if w == nil {
+	w, ok := g.writers.take()
+	if !ok {
 		var err error
 		if w, err = gzip.NewWriterLevel(dst, gzip.DefaultCompression); err != nil {
 			return fmt.Errorf("compressing part: %w", err)
@@ -31,7 +58,7 @@ func (g *Gzip) Compress(dst io.Writer, src io.Reader) error {
 	} else {
 		w.Reset(dst)
 	}
-	defer g.writers.Put(w)
+	defer g.writers.give(w)
 	if _, err := io.Copy(w, src); err != nil {
 		return fmt.Errorf("compressing part: %w", err)
 	}
@@ -56,9 +83,9 @@ var errBomb = errors.New("clear bytes pass the limit")
 // held but the window of the decompressor.
 func (g *Gzip) Decompress(compressed []byte, b Bounds) (io.ReadCloser, error) {
 	src := bytes.NewReader(compressed)
-	r, _ := g.readers.Get().(*gzip.Reader)
+	r, ok := g.readers.take()
 	var err error
-	if r == nil {
+	if !ok {
 		r, err = gzip.NewReader(src)
 	} else {
 		err = r.Reset(src)
@@ -99,7 +126,7 @@ func (c *clearReader) Read(p []byte) (int, error) {
 // Close gives the decompressor back.
 func (c *clearReader) Close() error {
 	if c.r != nil {
-		c.g.readers.Put(c.r)
+		c.g.readers.give(c.r)
 		c.r, c.err = nil, errors.New("reading a closed part")
 	}
 	return nil
