@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"os"
@@ -29,13 +28,18 @@ func configFlag(c *cobra.Command) *target {
 	return t
 }
 
-// attach connects to the deployment; the caller closes the node.
-func (t *target) attach(ctx context.Context, stderr io.Writer) (*node.Node, error) {
+// with connects to the deployment for the time of f.
+func (t *target) with(c *cobra.Command, f func(*node.Node) error) error {
 	cfg, err := node.Load(t.config)
 	if err != nil {
-		return nil, &codedError{exitUsage, err}
+		return &codedError{exitUsage, err}
 	}
-	return node.Attach(ctx, cfg, node.Options{Logger: newLogger(stderr, slog.LevelWarn, "text")})
+	n, err := node.Attach(c.Context(), cfg, node.Options{Logger: newLogger(c.ErrOrStderr(), slog.LevelWarn, "text")})
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	return f(n)
 }
 
 // newLogger writes to stderr in the given format.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"oncegate/cmd/node"
 	"oncegate/gateway/api"
 	"oncegate/gateway/exchange"
 )
@@ -27,23 +28,20 @@ func exchangeList(t *target) *cobra.Command {
 	c.Flags().IntVar(&limit, "max", 50, "at most so many")
 	out := outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		n, err := t.attach(c.Context(), c.ErrOrStderr())
-		if err != nil {
-			return err
-		}
-		defer n.Close()
-		list, err := n.Exchanges().List(c.Context(), limit)
-		if err != nil {
-			return err
-		}
-		views := make([]exchangeView, 0, len(list))
-		for _, x := range list {
-			views = append(views, viewOf(x))
-		}
-		return out.print(c.OutOrStdout(), views, []string{"EXCHANGE", "ROLE", "STATE", "PROCEDURE", "PEER", "CHANGED"}, func(add func(...any)) {
-			for _, v := range views {
-				add(v.ID, v.Role, v.State, v.Procedure, v.Peer, v.Updated.Format(time.RFC3339))
+		return t.with(c, func(n *node.Node) error {
+			list, err := n.Exchanges().List(c.Context(), limit)
+			if err != nil {
+				return err
 			}
+			views := make([]exchangeView, 0, len(list))
+			for _, x := range list {
+				views = append(views, viewOf(x))
+			}
+			return out.print(c.OutOrStdout(), views, []string{"EXCHANGE", "ROLE", "STATE", "PROCEDURE", "PEER", "CHANGED"}, func(add func(...any)) {
+				for _, v := range views {
+					add(v.ID, v.Role, v.State, v.Procedure, v.Peer, v.Updated.Format(time.RFC3339))
+				}
+			})
 		})
 	}
 	return c
@@ -90,35 +88,32 @@ func exchangeGet(t *target) *cobra.Command {
 	}
 	out := outputFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		n, err := t.attach(c.Context(), c.ErrOrStderr())
-		if err != nil {
-			return err
-		}
-		defer n.Close()
-		id, err := n.Find(c.Context(), args[0])
-		if err != nil {
-			return err
-		}
-		x, err := n.Exchanges().Get(c.Context(), id)
-		if err != nil {
-			return fmt.Errorf("reading exchange %s: %w", id, err)
-		}
-		v := viewOf(x)
-		return out.print(c.OutOrStdout(), v, nil, func(add func(...any)) {
-			add("exchange", v.ID)
-			add("role", v.Role)
-			add("state", v.State)
-			add("procedure", v.Procedure)
-			add("requester", v.Requester)
-			add("provider", v.Provider)
-			add("peer", v.Peer)
-			if v.Timer != "" {
-				add("waits for", v.Timer+" until "+v.Due.Format(time.RFC3339))
+		return t.with(c, func(n *node.Node) error {
+			id, err := n.Find(c.Context(), args[0])
+			if err != nil {
+				return err
 			}
-			if v.Code != "" {
-				add("code", v.Code+" "+v.ErrorCode)
-				add("next step", v.NextStep)
+			x, err := n.Exchanges().Get(c.Context(), id)
+			if err != nil {
+				return fmt.Errorf("reading exchange %s: %w", id, err)
 			}
+			v := viewOf(x)
+			return out.print(c.OutOrStdout(), v, nil, func(add func(...any)) {
+				add("exchange", v.ID)
+				add("role", v.Role)
+				add("state", v.State)
+				add("procedure", v.Procedure)
+				add("requester", v.Requester)
+				add("provider", v.Provider)
+				add("peer", v.Peer)
+				if v.Timer != "" {
+					add("waits for", v.Timer+" until "+v.Due.Format(time.RFC3339))
+				}
+				if v.Code != "" {
+					add("code", v.Code+" "+v.ErrorCode)
+					add("next step", v.NextStep)
+				}
+			})
 		})
 	}
 	return c
@@ -131,23 +126,20 @@ func exchangeTimeline(t *target) *cobra.Command {
 	}
 	out := outputFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		n, err := t.attach(c.Context(), c.ErrOrStderr())
-		if err != nil {
-			return err
-		}
-		defer n.Close()
-		id, err := n.Find(c.Context(), args[0])
-		if err != nil {
-			return err
-		}
-		hops, err := n.Timeline(c.Context(), id)
-		if err != nil {
-			return err
-		}
-		return out.print(c.OutOrStdout(), hops, []string{"TIME", "POSITION", "STEP", "OUTCOME", "TOOK", "AS4"}, func(add func(...any)) {
-			for _, h := range hops {
-				add(hopCells(h)...)
+		return t.with(c, func(n *node.Node) error {
+			id, err := n.Find(c.Context(), args[0])
+			if err != nil {
+				return err
 			}
+			hops, err := n.Timeline(c.Context(), id)
+			if err != nil {
+				return err
+			}
+			return out.print(c.OutOrStdout(), hops, []string{"TIME", "POSITION", "STEP", "OUTCOME", "TOOK", "AS4"}, func(add func(...any)) {
+				for _, h := range hops {
+					add(hopCells(h)...)
+				}
+			})
 		})
 	}
 	return c

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"oncegate/cmd/node"
 	"oncegate/gateway/replay"
 	"oncegate/schemas/canon"
 )
@@ -219,16 +220,13 @@ func execPlan(c *cobra.Command, r *replay.Replayer, p *replay.Plan, opt replay.R
 }
 
 func withReplayer(c *cobra.Command, t *target, f func(*replay.Replayer) error) error {
-	n, err := t.attach(c.Context(), c.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	r, err := n.Replayer(stateDir())
-	if err != nil {
-		return err
-	}
-	return f(r)
+	return t.with(c, func(n *node.Node) error {
+		r, err := n.Replayer(stateDir())
+		if err != nil {
+			return err
+		}
+		return f(r)
+	})
 }
 
 func dlqCommand() *cobra.Command {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"oncegate/cmd/node"
 )
 
 func stateCommand() *cobra.Command {
@@ -14,16 +16,13 @@ func stateCommand() *cobra.Command {
 		Long:    "Put every conversation of the last day back into Redis as the log tells it. A running core does this by itself when it finds its memory lost; nothing is done where the memory is whole.",
 		Example: "  oncegate state rebuild -c oncegate.yaml", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			n, err := t.attach(c.Context(), c.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			defer n.Close()
-			if err := n.Recover(c.Context()); err != nil {
-				return err
-			}
-			fmt.Fprintln(c.OutOrStdout(), "memory is whole")
-			return nil
+			return t.with(c, func(n *node.Node) error {
+				if err := n.Recover(c.Context()); err != nil {
+					return err
+				}
+				fmt.Fprintln(c.OutOrStdout(), "memory is whole")
+				return nil
+			})
 		},
 	})
 	return c

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"oncegate/cmd/node"
 	"oncegate/gateway/kafkalog"
 	"oncegate/schemas/canon"
 )
@@ -26,19 +27,16 @@ func topicList(t *target) *cobra.Command {
 	}
 	out := outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		n, err := t.attach(c.Context(), c.ErrOrStderr())
-		if err != nil {
-			return err
-		}
-		defer n.Close()
-		topics, err := n.Cluster().Topics(c.Context())
-		if err != nil {
-			return err
-		}
-		return out.print(c.OutOrStdout(), topics, []string{"TOPIC", "PARTITIONS", "RECORDS"}, func(add func(...any)) {
-			for _, t := range topics {
-				add(t.Name, len(t.Partitions), t.Records)
+		return t.with(c, func(n *node.Node) error {
+			topics, err := n.Cluster().Topics(c.Context())
+			if err != nil {
+				return err
 			}
+			return out.print(c.OutOrStdout(), topics, []string{"TOPIC", "PARTITIONS", "RECORDS"}, func(add func(...any)) {
+				for _, t := range topics {
+					add(t.Name, len(t.Partitions), t.Records)
+				}
+			})
 		})
 	}
 	return c
@@ -87,46 +85,43 @@ func topicConsume(t *target) *cobra.Command {
 	f.BoolVar(&body, "body", false, "show the open part of bodies")
 	out := outputFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		n, err := t.attach(c.Context(), c.ErrOrStderr())
-		if err != nil {
-			return err
-		}
-		defer n.Close()
-		r := kafkalog.Range{Topic: args[0], FromOffset: from, ToOffset: to, Conversation: canon.ConversationID(conversation)}
-		if partition >= 0 {
-			r.Partitions = []int{partition}
-		}
-		if since > 0 {
-			r.FromTime = time.Now().Add(-since)
-		}
-		sealed, err := kafkalog.NewCodec(kafkalog.CodecConfig{Source: "/tools"}) // no keys: private parts stay closed
-		if err != nil {
-			return err
-		}
-		views := []headView{}
-		err = n.Cluster().Scan(c.Context(), r, func(rec kafkalog.Record) error {
-			v := headView{Position: rec.Position().String(), Time: rec.Time, Conversation: canon.ConversationID(rec.Key), Bytes: len(rec.Value)}
-			if m, err := sealed.Decode(c.Context(), &rec); err == nil {
-				v.Kind, v.Message, v.Cause, v.ReplayOf = m.Kind, m.ID, m.Cause, m.ReplayOf
-				if body {
-					v.Body = m.Body
+		return t.with(c, func(n *node.Node) error {
+			r := kafkalog.Range{Topic: args[0], FromOffset: from, ToOffset: to, Conversation: canon.ConversationID(conversation)}
+			if partition >= 0 {
+				r.Partitions = []int{partition}
+			}
+			if since > 0 {
+				r.FromTime = time.Now().Add(-since)
+			}
+			sealed, err := kafkalog.NewCodec(kafkalog.CodecConfig{Source: "/tools"}) // no keys: private parts stay closed
+			if err != nil {
+				return err
+			}
+			views := []headView{}
+			err = n.Cluster().Scan(c.Context(), r, func(rec kafkalog.Record) error {
+				v := headView{Position: rec.Position().String(), Time: rec.Time, Conversation: canon.ConversationID(rec.Key), Bytes: len(rec.Value)}
+				if m, err := sealed.Decode(c.Context(), &rec); err == nil {
+					v.Kind, v.Message, v.Cause, v.ReplayOf = m.Kind, m.ID, m.Cause, m.ReplayOf
+					if body {
+						v.Body = m.Body
+					}
 				}
+				if views = append(views, v); len(views) >= limit {
+					return kafkalog.ErrStop
+				}
+				return nil
+			})
+			if errors.Is(err, kafkalog.ErrUnknownTopic) {
+				return usagef("there is no topic %s; see 'oncegate topic list'", args[0])
 			}
-			if views = append(views, v); len(views) >= limit {
-				return kafkalog.ErrStop
+			if err != nil {
+				return fmt.Errorf("reading %s: %w", args[0], err)
 			}
-			return nil
-		})
-		if errors.Is(err, kafkalog.ErrUnknownTopic) {
-			return usagef("there is no topic %s; see 'oncegate topic list'", args[0])
-		}
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", args[0], err)
-		}
-		return out.print(c.OutOrStdout(), views, []string{"POSITION", "TIME", "CONVERSATION", "MESSAGE", "BYTES"}, func(add func(...any)) {
-			for _, v := range views {
-				add(v.Position, v.Time.UTC().Format(time.RFC3339Nano), v.Conversation, v.Message, v.Bytes)
-			}
+			return out.print(c.OutOrStdout(), views, []string{"POSITION", "TIME", "CONVERSATION", "MESSAGE", "BYTES"}, func(add func(...any)) {
+				for _, v := range views {
+					add(v.Position, v.Time.UTC().Format(time.RFC3339Nano), v.Conversation, v.Message, v.Bytes)
+				}
+			})
 		})
 	}
 	return c
