@@ -387,18 +387,6 @@ func (c *committer) commit() error {
 	return nil
 }
 
-// pause waits; it is false where ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // A groupDialer can cut what it dialled: kafka-go's group waits for answers of
 // its coordinator without a context.
 type groupDialer struct {
