@@ -117,7 +117,12 @@ func (in *inbound) publish(ctx context.Context) ([]byte, error) {
 		if err != nil {
 			return nil, decodeError(err)
 		}
-		if err := r.Publish(ctx, append(ms, in.audit(ms))...); err != nil {
+		err = r.Publish(ctx, append(ms, in.audit(ms))...)
+		if errors.Is(err, canon.ErrForgotten) {
+			// Its key was destroyed: it will never be taken, so the peer is not asked to come again.
+			return nil, ebms.Because(ebms.Other, err, "exchange has ended")
+		}
+		if err != nil {
 			return nil, fmt.Errorf("publishing message: %w", err)
 		}
 	}
