@@ -221,8 +221,8 @@ func packed(b []byte) bool {
 // public are words of the samples that say nothing about anybody, and why.
 var public = []string{
 	"Registro Civil de Villaprueba", // an authority, the issuer
-	"registered", // a word of the P-Modes: "unregistered"
-	"https://", // addresses
+	"registered",                    // a word of the P-Modes: "unregistered"
+	"https://",                      // addresses
 }
 
 // personal returns every word that is of a person: what the eID states, and every

@@ -96,12 +96,11 @@ func (t watchedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // watched is a landscape whose every sink is noted.
-func watched(t *testing.T, ctx context.Context) (*Landscape, *ledger) {
+func watched(t *testing.T, ctx context.Context, edit ...func(*Config)) (*Landscape, *ledger) {
 	t.Helper()
 	led := &ledger{}
-	dir := t.TempDir()
-	l, err := Start(ctx, Config{
-		Dir: dir, Logger: led.log("log of the landscape"),
+	cfg := Config{
+		Dir: t.TempDir(), Logger: led.log("log of the landscape"),
 		Options: func(member string) node.Options {
 			return node.Options{Logger: led.log("log of " + member), HTTP: func(name string, next http.Handler) http.Handler {
 				return led.requests(member+" "+name, next)
@@ -118,7 +117,11 @@ func watched(t *testing.T, ctx context.Context) (*Landscape, *ledger) {
 				noted.ServeHTTP(w, r)
 			})
 		},
-	})
+	}
+	for _, f := range edit {
+		f(&cfg)
+	}
+	l, err := Start(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -666,4 +669,3 @@ func TestProviderForgetsAfterDelivery(t *testing.T) {
 		t.Errorf("requester: %d private parts can be read, %d cannot, %v; want none and some", open, closed, err)
 	}
 }
-
