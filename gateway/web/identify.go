@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"oncegate/gateway/exchange"
@@ -44,11 +45,12 @@ func (p *Preview) identify(w http.ResponseWriter, r *http.Request) error {
 // OpenID Connect has it so; state and PKCE bind it to the browser that left.
 func (p *Preview) callback(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	_, s, ok, err := p.session(r)
+	id, s, ok, err := p.session(r)
 	if err != nil {
 		return err
 	}
-	if !ok || !same(s.Login.State, q.Get("state")) {
+	used := ok && s.Login == preview.Login{}
+	if !ok || !used && !same(s.Login.State, q.Get("state")) {
 		return canon.NewFault(canon.CodeUnauthenticated, errors.New("the login came back without its session or state"), "the login could not be checked")
 	}
 	c, err := p.cfg.Conversations.Get(r.Context(), s.Conversation)
@@ -58,9 +60,16 @@ func (p *Preview) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// The login is used up, however it ended.
-	if err := p.end(w, r); err != nil {
-		return err
+	if used { // the page is loaded again, perhaps because our answer was lost
+		http.Redirect(w, r, p.address(c), http.StatusSeeOther)
+		return nil
+	}
+	// The login is used up, however it ends. What stays of its session is nobody's:
+	// it leads a browser that did not get our answer to the beginning.
+	login := s.Login
+	s.Login = preview.Login{}
+	if err := p.cfg.Sessions.Put(r.Context(), id, s); err != nil {
+		return fmt.Errorf("using up a login: %w", err)
 	}
 	private, ok := c.Private.Get()
 	if c.Phase.Final() || p.late(c) || !ok {
@@ -71,7 +80,7 @@ func (p *Preview) callback(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, p.address(c, "login-failed"), http.StatusSeeOther)
 		return nil
 	}
-	who, err := p.eid.subject(r.Context(), q.Get("code"), s.Login, private.Subject)
+	who, err := p.eid.subject(r.Context(), q.Get("code"), login, private.Subject)
 	if f := canon.AsFault(err); f != nil {
 		if f.Code != canon.CodeUnauthenticated {
 			return err
@@ -85,7 +94,7 @@ func (p *Preview) callback(w http.ResponseWriter, r *http.Request) error {
 	match := private.Subject.Matches(who)
 	var opened canon.MessageID
 	if !match || c.Phase == exchange.PreviewOffered {
-		opened, err = p.publish(r.Context(), c.ID, "opened:"+s.Login.State, &canon.PreviewOpened{
+		opened, err = p.publish(r.Context(), c.ID, "opened:"+login.State, &canon.PreviewOpened{
 			Exchange: c.Exchange, Private: canon.Clear(canon.OpenedPrivate{Subject: who}),
 		})
 		if err != nil {
@@ -101,7 +110,7 @@ func (p *Preview) callback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	now := p.cfg.Now().UTC()
-	err = p.begin(w, r, preview.Session{
+	err = p.create(w, r, preview.Session{
 		Conversation: c.ID, CSRF: csrf, Authenticated: true, Subject: who, Opened: opened, Language: s.Language,
 		Return: back(c, s), CreatedAt: now, Expires: now.Add(p.cfg.SessionTerm),
 	})

@@ -95,9 +95,39 @@ func TestTheCallbackWantsItsOwnBrowser(t *testing.T) {
 	if after := cookieOf(b, w.server.URL); after == before || after == "" {
 		t.Error("the session id is the same after the login")
 	}
-	b.get(callback).want(t, http.StatusForbidden) // once
+	if to := b.get(callback).want(t, http.StatusSeeOther).Header.Get("Location"); to != u.Path[:strings.LastIndex(u.Path, "/")]+location[strings.LastIndex(location, "/"):] {
+		t.Errorf("the callback asked for again leads to %s", to) // once
+	}
 	if n := len(w.messages(canon.KindPreviewOpened)); n != 1 {
 		t.Errorf("%d openings, want 1", n)
+	}
+}
+
+// TestTheAnswerToTheCallbackIsLost: the process died, or the network. The browser
+// still has its old cookie and asks again.
+func TestTheAnswerToTheCallbackIsLost(t *testing.T) {
+	w := newWorld(t)
+	_, location := w.ask()
+	b := w.browser()
+	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	out := b.post(location+"/identify", nil).want(t, http.StatusSeeOther)
+	callback := b.get(out.Header.Get("Location")).want(t, http.StatusFound).Header.Get("Location")
+	old := cookieOf(b, w.server.URL)
+	for range 2 {
+		b.get(callback).want(t, http.StatusSeeOther)
+		u, _ := url.Parse(w.server.URL)
+		b.client.Jar.SetCookies(u, []*http.Cookie{{Name: sessionCookie, Value: old, Path: "/", Secure: true}})
+	}
+	begin := b.get(callback).want(t, http.StatusSeeOther).Header.Get("Location")
+	b.get(begin).want(t, http.StatusOK)
+	if n := len(w.messages(canon.KindPreviewOpened)); n != 1 {
+		t.Errorf("%d openings, want 1", n)
+	}
+	b.get(location+"/done").want(t, http.StatusSeeOther) // the old session is nobody's
+	b.client.CheckRedirect = nil
+	b.post(begin+"/identify", nil).want(t, http.StatusOK)
+	if n := len(w.messages(canon.KindRegisterQuery)); n != 1 {
+		t.Errorf("%d queries, want 1", n)
 	}
 }
 

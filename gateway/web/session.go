@@ -60,6 +60,11 @@ func (p *Preview) begin(w http.ResponseWriter, r *http.Request, s preview.Sessio
 	if err := p.end(w, r); err != nil {
 		return err
 	}
+	return p.create(w, r, s)
+}
+
+// create gives the browser a session with an id of its own.
+func (p *Preview) create(w http.ResponseWriter, r *http.Request, s preview.Session) error {
 	id, err := p.cfg.Sessions.Create(r.Context(), s)
 	if err != nil {
 		return fmt.Errorf("beginning a session: %w", err)
