@@ -50,6 +50,9 @@ func each(t *testing.T, f func(t *testing.T, s server)) {
 	t.Run("real", func(t *testing.T) {
 		address := os.Getenv("ONCEGATE_TEST_REDIS")
 		if address == "" {
+			if os.Getenv("ONCEGATE_REQUIRE_SERVICES") == "1" {
+				t.Fatal("ONCEGATE_TEST_REDIS is not set: the services are required here")
+			}
 			t.Skip("no real Redis: set ONCEGATE_TEST_REDIS=host:port")
 		}
 		f(t, server{client: open(t, address)})
