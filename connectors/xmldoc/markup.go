@@ -18,7 +18,8 @@ func (p *parser) name(at int) (end, colon int, err error) {
 				want = nameStart
 			}
 			if class[b]&want != 0 {
-				i++
+				for i++; i < len(src) && class[src[i]]&nameRest != 0; i++ {
+				}
 				continue
 			}
 			if b == ':' && i > part && colon == 0 {
@@ -125,7 +126,7 @@ func (p *parser) startTag() error {
 	if err := p.settle(p.d.attrs[lo:]); err != nil {
 		return err
 	}
-	at, err := p.add(n)
+	at, err := p.add(&n)
 	if err != nil {
 		return err
 	}

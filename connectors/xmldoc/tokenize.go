@@ -121,13 +121,13 @@ func (p *parser) openName() string {
 }
 
 // add appends a node under the open element and returns its index.
-func (p *parser) add(n node) (int32, error) {
+func (p *parser) add(n *node) (int32, error) {
 	if err := p.room(); err != nil {
 		return 0, err
 	}
 	at := int32(len(p.d.nodes))
 	n.parent, n.prev, n.end = p.cur, p.last, at+1
-	p.d.nodes = append(p.d.nodes, n)
+	p.d.nodes = append(p.d.nodes, *n)
 	p.last = at
 	return at, nil
 }
@@ -211,7 +211,7 @@ func (p *parser) plain(n node, lo, hi, stop int) error {
 		n.hi = uint32(len(p.side))
 		n.flags |= flagSide
 	}
-	if _, err := p.add(n); err != nil {
+	if _, err := p.add(&n); err != nil {
 		return err
 	}
 	p.pos = stop
@@ -282,7 +282,7 @@ scan:
 	}
 	n.lo, n.hi, n.stop = uint32(start), uint32(i), uint32(i)
 	p.pos = i
-	_, err := p.add(n)
+	_, err := p.add(&n)
 	return err
 }
 
@@ -290,6 +290,9 @@ scan:
 func (p *parser) mixedText(n node, i int) error {
 	src := p.src
 	n.flags |= flagSide
+	if p.side == nil { // to grow by doubling copies more than the text itself
+		p.side = make([]byte, 0, (len(src)-p.pos)/4+64)
+	}
 	lo := len(p.side)
 	p.side = append(p.side, src[p.pos:i]...)
 	literal, from := int(n.start), i // literal: where the run of plain text began
@@ -342,7 +345,7 @@ loop:
 	if n.lo == n.hi {
 		return nil // an empty CDATA section is no node
 	}
-	_, err = p.add(n)
+	_, err = p.add(&n)
 	return err
 }
 
