@@ -58,6 +58,12 @@ func (n *Node) openMemory(ctx context.Context) error {
 	if n.eng != nil {
 		opt = redisstore.Options{Address: n.eng.Redis}
 	}
+	if opt.TLS {
+		var err error
+		if opt.RootCAs, err = n.cfg.pool(r.CA); err != nil {
+			return fmt.Errorf("redis.ca: %w", err)
+		}
+	}
 	if r.PasswordFile != "" {
 		password, err := n.cfg.secretFile(r.PasswordFile)
 		if err != nil {

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"regexp"
@@ -22,12 +23,13 @@ var _ Client = (*redis.Client)(nil)
 
 // Options says how to reach one Redis server.
 type Options struct {
-	Address  string        // Required. host:port.
-	Username string        // Default: none.
-	Password string        // Default: none.
-	Database int           // Default: 0.
-	TLS      bool          // Default: false; only for loopback and private links.
-	Timeout  time.Duration // Per command. Default: 3 s.
+	Address  string         // Required. host:port.
+	Username string         // Default: none.
+	Password string         // Default: none.
+	Database int            // Default: 0.
+	TLS      bool           // Default: false; only for loopback and private links.
+	RootCAs  *x509.CertPool // With TLS: who vouches for the server. Default: the system's.
+	Timeout  time.Duration  // Per command. Default: 3 s.
 }
 
 // Prefix is how all keys of one deployment begin, so that several can share a
