@@ -18,6 +18,7 @@ import (
 	"oncegate/connectors/register"
 	"oncegate/connectors/registers"
 	"oncegate/connectors/regrep"
+	"oncegate/gateway/kafkalog"
 	"oncegate/gateway/redisstore"
 	"oncegate/schemas/canon"
 )
@@ -67,7 +68,8 @@ func (n *Node) buildEDelivery(context.Context) error {
 	}
 	conf := edelivery.Config{
 		PModes: table, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
-		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline),
+		Taken: n.written,
+		HTTP:  edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline),
 		Observe: func(o edelivery.Observation) {
 			direction := "out"
 			if o.Inbound {
@@ -94,6 +96,26 @@ func (n *Node) buildEDelivery(context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle(path, receiver)
 	return n.serve(RoleEDelivery, n.cfg.EDelivery.ServerConfig, mux)
+}
+
+// written reports whether the log has the message (edelivery.Config). It needs no
+// key, and reads one partition of one topic from since on.
+func (n *Node) written(ctx context.Context, m canon.Message, since time.Time) (found bool, err error) {
+	at := kafkalog.Range{Topic: kafkalog.TopicOf(m.Kind), Conversation: m.Conversation, FromTime: since}
+	err = n.cluster.Scan(ctx, at, func(r kafkalog.Record) error {
+		got, err := n.codec.Decode(ctx, &r)
+		switch {
+		case err != nil && canon.AsFault(err).Kind == canon.Invalid:
+			return nil // it lies in the dead letters
+		case err != nil:
+			return err
+		case got.ID == m.ID:
+			found = true
+			return kafkalog.ErrStop
+		}
+		return nil
+	})
+	return found, err
 }
 
 // Definitions reads the built-in registers and those of the deployment's own

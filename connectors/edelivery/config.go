@@ -1,6 +1,7 @@
 package edelivery
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -23,6 +24,11 @@ type Config struct {
 	Payloads   canon.Payloads // Default none. Handed to the codec.
 	Publish    canon.Publish  // Required by the Receiver.
 	Remembered Remembered     // Required. Shared by all processes of one access point.
+
+	// Taken reports whether the log has m, which cannot have been written before
+	// since. It is asked for a message of a forgotten exchange: the resend of what
+	// was taken when its receipt was lost deserves one. Default: no.
+	Taken func(ctx context.Context, m canon.Message, since time.Time) (bool, error)
 
 	Now    func() time.Time // Default time.Now.
 	Rand   io.Reader        // Default crypto/rand. For ids and boundaries only.
@@ -79,6 +85,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Skew == 0 {
 		c.Skew = 10 * time.Minute
+	}
+	if c.Taken == nil {
+		c.Taken = func(context.Context, canon.Message, time.Time) (bool, error) { return false, nil }
 	}
 	if c.Observe == nil {
 		c.Observe = func(Observation) {}

@@ -119,8 +119,13 @@ func (in *inbound) publish(ctx context.Context) ([]byte, error) {
 		}
 		err = r.Publish(ctx, append(ms, in.audit(ms))...)
 		if errors.Is(err, canon.ErrForgotten) {
-			// Its key was destroyed: it will never be taken, so the peer is not asked to come again.
-			return nil, ebms.Because(ebms.Other, err, "exchange has ended")
+			var taken bool
+			if taken, err = in.taken(ctx, ms, err); taken {
+				return r.receipt(in.partner, in.header.MessageID, in.opened.References)
+			}
+		}
+		if e, ok := errors.AsType[*ebms.Error](err); ok {
+			return nil, e
 		}
 		if err != nil {
 			return nil, fmt.Errorf("publishing message: %w", err)
@@ -128,6 +133,23 @@ func (in *inbound) publish(ctx context.Context) ([]byte, error) {
 	}
 	// Only now: a receipt means "on the log" (decision 3).
 	return r.receipt(in.partner, in.header.MessageID, in.opened.References)
+}
+
+// taken looks whether the message of a forgotten exchange is on the log already:
+// a worker may have died between publishing it and the receipt.
+func (in *inbound) taken(ctx context.Context, ms []canon.Message, forgotten error) (bool, error) {
+	if len(ms) > 0 {
+		// No writer of ours had it before the peer made it.
+		taken, err := in.r.Taken(ctx, ms[0], in.header.Timestamp.Add(-in.r.Skew))
+		if err != nil {
+			return false, fmt.Errorf("looking for the message on the log: %w", err)
+		}
+		if taken {
+			return true, nil
+		}
+	}
+	// Its key was destroyed: it will never be taken, so the peer is not asked to come again.
+	return false, ebms.Because(ebms.Other, forgotten, "exchange has ended")
 }
 
 // decodeError keeps failures that will pass as they are and names the others.
