@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"oncegate/connectors/registers"
 )
 
@@ -165,6 +167,9 @@ func TestRealExchange(t *testing.T) {
 	o.buried(ctx, t)
 }
 
+// lines joins what a sample writes on lines of their own.
+func lines(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\n"), nil) }
+
 // sameEvidence compares what the portal downloaded with what the register gave.
 func sameEvidence(t *testing.T, register string, res *Result) {
 	t.Helper()
@@ -172,8 +177,8 @@ func sameEvidence(t *testing.T, register string, res *Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.Outcome != "delivered" || !bytes.Equal(want, res.Evidence) {
-		t.Errorf("outcome %q, %d bytes of evidence that the register did not give\nsteps: %q", res.Outcome, len(res.Evidence), res.Steps)
+	if res.Outcome != "delivered" || !bytes.Equal(lines(want), lines(res.Evidence)) {
+		t.Errorf("outcome %q, evidence is not what the register gave (-want +got):\n%s\nsteps: %q", res.Outcome, cmp.Diff(string(lines(want)), string(lines(res.Evidence))), res.Steps)
 	}
 }
 

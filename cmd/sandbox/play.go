@@ -122,7 +122,14 @@ func (v *visitor) walk(ctx context.Context) error {
 		return err
 	}
 	if p.has("preview") {
-		if p, err = v.preview(ctx, p); err != nil {
+		p, err = v.preview(ctx, p)
+		if err != nil && p != nil && p.status == http.StatusGone {
+			// The exchange has ended and the provider remembers no browser: nothing on
+			// its page leads back.
+			v.step("found the preview closed and went back to the portal")
+			p, err = v.b.get(ctx, v.l.portal.base+"/case")
+		}
+		if err != nil {
 			return err
 		}
 	}
