@@ -11,7 +11,7 @@ import (
 )
 
 func auditCommand() *cobra.Command {
-	c := &cobra.Command{Use: "audit", Short: "Check the legal record"}
+	c := &cobra.Command{Use: "audit", Short: "Check the legal record", Example: "  oncegate audit verify -c oncegate.yaml"}
 	t := configFlag(c)
 	verify := &cobra.Command{
 		Use: "verify", Short: "Check the hash chain of the legal record on this machine",

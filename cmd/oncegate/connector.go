@@ -13,7 +13,7 @@ import (
 )
 
 func connectorCommand() *cobra.Command {
-	c := &cobra.Command{Use: "connector", Short: "Work with registers: folders of register.yaml and samples"}
+	c := &cobra.Command{Use: "connector", Short: "Work with registers: folders of register.yaml and samples", Example: "  oncegate connector list\n  oncegate connector test births"}
 	var dir string
 	c.PersistentFlags().StringVar(&dir, "dir", "", "directory of registers (default: the built-in ones)")
 	_ = c.MarkPersistentFlagDirname("dir")
@@ -46,7 +46,13 @@ func connectorCommand() *cobra.Command {
 			return &codedError{exitFindings, err}
 		}
 		type view struct {
-			Name, Version, Title, Country, About, Transport, EvidenceType string
+			Name         string `json:"name"`
+			Version      string `json:"version"`
+			Title        string `json:"title"`
+			Country      string `json:"country"`
+			About        string `json:"about"`
+			Transport    string `json:"transport"`
+			EvidenceType string `json:"evidenceType"`
 		}
 		var views []view
 		for _, name := range slices.Sorted(maps.Keys(defs)) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	// Wrong words are usage errors, not failures, also below the command that cobra
+	// adds itself and that writes where the root does.
+	root.InitDefaultCompletionCmd()
+	wrapArgs(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -92,10 +97,6 @@ canonical messages on Kafka in the middle, portals on the other.`,
 		topicCommand(), replayCommand(), dlqCommand(), exchangeCommand(), stateCommand(),
 		auditCommand(), connectorCommand(), mapCommand(), versionCommand(),
 	)
-	// Wrong words are usage errors, not failures.
-	for _, c := range root.Commands() {
-		wrapArgs(c)
-	}
 	return root
 }
 
@@ -114,7 +115,11 @@ func wrapArgs(c *cobra.Command) {
 		c.Args = cobra.ArbitraryArgs
 		c.RunE = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("unknown command %q for %q\nsee '%s --help'", args[0], c.CommandPath(), c.CommandPath())
+				meant := ""
+				if s := c.SuggestionsFor(args[0]); len(s) > 0 {
+					meant = "; did you mean " + strings.Join(s, " or ") + "?"
+				}
+				return usagef("unknown command %q for %q%s\nsee '%s --help'", args[0], c.CommandPath(), meant, c.CommandPath())
 			}
 			return c.Help()
 		}

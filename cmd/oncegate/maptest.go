@@ -14,7 +14,7 @@ import (
 )
 
 func mapCommand() *cobra.Command {
-	c := &cobra.Command{Use: "map", Short: "Work with the mapping language"}
+	c := &cobra.Command{Use: "map", Short: "Work with the mapping language", Example: "  oncegate map test my-register.maptest"}
 	c.AddCommand(&cobra.Command{
 		Use: "test PATH…", Short: "Run .maptest files: a mapping, inputs, and what must come of them",
 		Long:    "Run .maptest files, or all of them below a directory. Exit code 3 means a case failed.",

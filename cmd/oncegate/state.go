@@ -9,7 +9,7 @@ import (
 )
 
 func stateCommand() *cobra.Command {
-	c := &cobra.Command{Use: "state", Short: "Look after the memory of the core"}
+	c := &cobra.Command{Use: "state", Short: "Look after the memory of the core", Example: "  oncegate state rebuild -c oncegate.yaml"}
 	t := configFlag(c)
 	c.AddCommand(&cobra.Command{
 		Use: "rebuild", Short: "Fold the log into an empty memory",

@@ -13,7 +13,7 @@ import (
 )
 
 func topicCommand() *cobra.Command {
-	c := &cobra.Command{Use: "topic", Short: "List and read the topics of the log"}
+	c := &cobra.Command{Use: "topic", Short: "List and read the topics of the log", Example: "  oncegate topic list -c oncegate.yaml\n  oncegate topic consume audit.v1 --since 10m"}
 	t := configFlag(c)
 	c.AddCommand(topicList(t), topicConsume(t))
 	return c
@@ -85,6 +85,9 @@ func topicConsume(t *target) *cobra.Command {
 	f.BoolVar(&body, "body", false, "show the open part of bodies")
 	out := outputFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if partition < 0 && (f.Changed("from-offset") || f.Changed("to-offset")) {
+			return usagef("--from-offset and --to-offset go with --partition")
+		}
 		return t.with(c, func(n *node.Node) error {
 			r := kafkalog.Range{Topic: args[0], FromOffset: from, ToOffset: to, Conversation: canon.ConversationID(conversation)}
 			if partition >= 0 {

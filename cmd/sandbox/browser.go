@@ -109,19 +109,6 @@ func (b *browser) submit(ctx context.Context, p *page, button string, fill url.V
 	return b.do(req)
 }
 
-// follow opens the link with the given id.
-func (b *browser) follow(ctx context.Context, p *page, id string) (*page, error) {
-	a := p.find(func(n *html.Node) bool { return n.Data == "a" && attr(n, "id") == id })
-	if a == nil {
-		return nil, fmt.Errorf("page %q has no link %q", p.title(), id)
-	}
-	to, err := p.url.Parse(attr(a, "href"))
-	if err != nil {
-		return nil, fmt.Errorf("reading link: %w", err)
-	}
-	return b.get(ctx, to.String())
-}
-
 // waitFor reloads the page, as its refresh asks a browser to, until ok.
 func (b *browser) waitFor(ctx context.Context, p *page, ok func(*page) bool) (*page, error) {
 	for tick := time.NewTicker(25 * time.Millisecond); ; {
