@@ -32,7 +32,7 @@ const (
 	Querying Phase = "querying" // the register was asked
 	Held     Phase = "held"     // evidence is here, the person decides (T3)
 	Decided  Phase = "decided"  // the outcome is fixed, request 2 has not come yet
-	Answered Phase = "answered" // the answer is on its way, no receipt yet
+	Answered Phase = "answered" // the answer is on its way, no receipt yet (retention)
 )
 
 // Final phases of both roles.
@@ -88,17 +88,17 @@ type Conversation struct {
 	Passed          int                      `json:"passed,omitempty"` // messages that changed nothing and are remembered, so that they never will
 	OpenedAt        time.Time                `json:"openedAt"`
 	UpdatedAt       time.Time                `json:"updatedAt"`
-	Timer           string                   `json:"timer,omitempty"` // T1, T2, T3; empty when none runs
+	Timer           string                   `json:"timer,omitempty"` // T1, T2, T3, retention; empty when none runs
 	Due             time.Time                `json:"due,omitzero"`    // when the timer runs out
 	Private         canon.Sealed[Private]    `json:"private,omitzero"`
 }
 
 // Spent reports that nothing sealed under the conversation's key is needed any
-// more: it has ended, and no evidence waits for a portal of ours. Evidence that
-// was delivered and could not be accepted is spent too. The deployment forgets
+// more: it has ended, and no evidence waits for a portal of ours, or not any
+// longer. Evidence that was delivered and could not be accepted is spent too. The deployment forgets
 // the key then (Reg. 2018/1724 Art. 14(3)(i)).
 func (c *Conversation) Spent() bool {
-	return c.Phase.Final() && (c.Role == Provider || c.Phase != Delivered)
+	return c.Phase.Final() && c.Timer == ""
 }
 
 // Private is the private part of a Conversation.

@@ -29,7 +29,7 @@ type Config struct {
 	History  History          // Required: the store may be lost, the log tells.
 	Timeouts Timeouts         // Default: those of TDD 4.4.3.
 	// Horizon is how far back the log is read for an exchange. It covers the
-	// three timers and the attempts to deliver. Default: 24 h.
+	// timers and the attempts to deliver. Default: 24 h more than Timeouts.Keep.
 	Horizon time.Duration
 	// OnFinal is told of every conversation that has ended, before the messages
 	// of its end are published and its input is acknowledged. It may be told more
@@ -66,9 +66,6 @@ func New(cfg Config) (*Core, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	if cfg.Horizon <= 0 {
-		cfg.Horizon = 24 * time.Hour
-	}
 	if cfg.Poll <= 0 {
 		cfg.Poll = time.Second
 	}
@@ -79,6 +76,9 @@ func New(cfg Config) (*Core, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Timeouts = cfg.Timeouts.withDefaults()
+	if cfg.Horizon <= 0 {
+		cfg.Horizon = cfg.Timeouts.Keep + 24*time.Hour
+	}
 	return &Core{cfg: cfg, batch: recoverBatch, world: &World{Routes: cfg.Routes, Tickets: cfg.Tickets, Policy: cfg.Policy, Timeouts: cfg.Timeouts}}, nil
 }
 
@@ -174,7 +174,7 @@ func (k *Core) List(ctx context.Context, limit int) ([]*Conversation, error) {
 	return k.cfg.Store.List(ctx, limit)
 }
 
-// deadlines a poll looks at.
+// deadlines a poll looks at, besides those that were told before.
 const deadlineBatch = 256
 
 // Deadlines looks for timers that ran out and publishes a Deadline for each; it
@@ -202,7 +202,8 @@ func (k *Core) deadlines(ctx context.Context, publish canon.Publish, told map[ca
 		return err
 	}
 	now := k.cfg.Now().UTC()
-	ids, err := k.cfg.Store.Due(ctx, now, deadlineBatch)
+	// Those that were told and not handled yet must not hide the others.
+	ids, err := k.cfg.Store.Due(ctx, now, len(told)+deadlineBatch)
 	if err != nil {
 		return fmt.Errorf("asking for deadlines: %w", err)
 	}

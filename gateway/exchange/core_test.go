@@ -56,12 +56,13 @@ func (l *topic) history(_ context.Context, since time.Time, id canon.Conversatio
 
 // A rig is a core over a store that can be lost, and its log.
 type rig struct {
-	t     testing.TB
-	core  *exchange.Core
-	store *exchangetest.Memory
-	log   *topic
-	ended []exchange.Phase
-	fail  error // of OnFinal
+	t       testing.TB
+	core    *exchange.Core
+	store   *exchangetest.Memory
+	log     *topic
+	ended   []exchange.Phase
+	fail    error // of OnFinal
+	onFinal func(*exchange.Conversation)
 }
 
 func newRig(t testing.TB, s *side, now func() time.Time) *rig {
@@ -76,6 +77,9 @@ func newRig(t testing.TB, s *side, now func() time.Time) *rig {
 				return r.fail
 			}
 			r.ended = append(r.ended, c.Phase)
+			if r.onFinal != nil {
+				r.onFinal(c)
+			}
 			return nil
 		},
 	})

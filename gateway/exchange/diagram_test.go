@@ -201,21 +201,25 @@ var providerDiagram = []struct {
 		"deadline": {exchange.Answered, expires},
 	}},
 	{[]string{"first", "second", "person", "found", "approve"}, exchange.Answered, map[string]cell{
+		"deadline":       {exchange.Failed, ""},
 		"answer arrived": {exchange.Delivered, ""},
 		"answer lost":    {exchange.Failed, ""},
 		"second":         {exchange.Answered, reused},
 	}},
 	{[]string{"first", "second", "person", "found", "decline"}, exchange.Answered, map[string]cell{
+		"deadline":       {exchange.Failed, ""},
 		"answer arrived": {exchange.Declined, ""},
 		"answer lost":    {exchange.Failed, ""},
 		"second":         {exchange.Answered, reused},
 	}},
 	{[]string{"first", "second", "person", "not found"}, exchange.Answered, map[string]cell{
+		"deadline":       {exchange.Failed, ""},
 		"answer arrived": {exchange.Refused, ""},
 		"answer lost":    {exchange.Failed, ""},
 		"second":         {exchange.Answered, reused},
 	}},
 	{[]string{"first", "deadline"}, exchange.Answered, map[string]cell{
+		"deadline":       {exchange.Failed, ""},
 		"answer arrived": {exchange.ExpiredP, ""},
 		"answer lost":    {exchange.Failed, ""},
 		"second":         {exchange.Answered, expires},
@@ -267,7 +271,8 @@ var requesterDiagram = []struct {
 		"request 2 lost":            {exchange.Failed, "exchange.notice failed"},
 		"deadline":                  {exchange.ExpiredP, "exchange.notice expired"},
 	}},
-	{[]string{"first", "preview", "second", "evidence"}, exchange.Delivered, nil},
+	{[]string{"first", "preview", "second", "evidence"}, exchange.Delivered, map[string]cell{"deadline": {exchange.Delivered, ""}}},
+	{[]string{"first", "preview", "second", "evidence", "deadline"}, exchange.Delivered, nil},
 	{[]string{"first", "preview", "second", "empty list"}, exchange.Declined, nil},
 	{[]string{"first", "refusal"}, exchange.Refused, nil},
 	{[]string{"first", "deadline"}, exchange.ExpiredP, nil},
@@ -353,7 +358,7 @@ func check(t *testing.T, s *side, m canon.Message, want cell, does bool) {
 			t.Errorf("%s: got conversation %s, cause %s, time %s; want those of the input", o.Kind, o.Conversation, o.Cause, o.At)
 		}
 	}
-	if after.Phase.Final() != (after.Timer == "") && after.Phase != exchange.Answered {
+	if kept := after.Role == exchange.Requester && after.Phase == exchange.Delivered; after.Phase.Final() != (after.Timer == "") && !kept {
 		t.Errorf("phase %s has timer %q", after.Phase, after.Timer)
 	}
 	if after.Phase.Final() && !before.Phase.Final() && steps(out[len(out)-1:]) != "exchange.closed" {

@@ -239,6 +239,8 @@ func TestTimers(t *testing.T) {
 		{"the preview waits 41 minutes", requesterSide, requesterWords(), []string{"first", "preview", "second"}, "T3", 41 * m},
 		{"the offer waits 16 minutes", providerSide, providerWords(), []string{"first"}, "T2", 16 * m},
 		{"request 2 starts 40 minutes", providerSide, providerWords(), []string{"first", "second"}, "T3", 40 * m},
+		{"an answer waits 72 hours for its receipt", providerSide, providerWords(), []string{"first", "second", "person", "not found"}, "retention", 72 * time.Hour},
+		{"evidence waits 72 hours for its portal", requesterSide, requesterWords(), []string{"first", "preview", "second", "evidence"}, "retention", 72 * time.Hour},
 		{"request 2 starts them after the decision too", providerSide, providerWords(), []string{"first", "person", "second"}, "T3", 40 * m},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -372,18 +374,20 @@ func TestSpent(t *testing.T) {
 	for _, tc := range []struct {
 		role  exchange.Role
 		phase exchange.Phase
+		timer string
 		want  bool
 	}{
-		{exchange.Provider, exchange.Held, false},
-		{exchange.Provider, exchange.Answered, false},
-		{exchange.Provider, exchange.Delivered, true},
-		{exchange.Provider, exchange.Failed, true},
-		{exchange.Requester, exchange.Continued, false},
-		{exchange.Requester, exchange.Delivered, false},
-		{exchange.Requester, exchange.Failed, true},
-		{exchange.Requester, exchange.Declined, true},
+		{exchange.Provider, exchange.Held, "T3", false},
+		{exchange.Provider, exchange.Answered, "retention", false},
+		{exchange.Provider, exchange.Delivered, "", true},
+		{exchange.Provider, exchange.Failed, "", true},
+		{exchange.Requester, exchange.Continued, "T3", false},
+		{exchange.Requester, exchange.Delivered, "retention", false},
+		{exchange.Requester, exchange.Delivered, "", true},
+		{exchange.Requester, exchange.Failed, "", true},
+		{exchange.Requester, exchange.Declined, "", true},
 	} {
-		if got := (&exchange.Conversation{Role: tc.role, Phase: tc.phase}).Spent(); got != tc.want {
+		if got := (&exchange.Conversation{Role: tc.role, Phase: tc.phase, Timer: tc.timer}).Spent(); got != tc.want {
 			t.Errorf("%s %s: got %t, want %t", tc.role, tc.phase, got, tc.want)
 		}
 	}

@@ -23,7 +23,7 @@ import (
 //	                request 2 is not here: Decided ──request 2──► Answered
 //	                request 2 is here: ─────────────────────────► Answered
 //	 Answered ──receipt──► Delivered, Declined, Refused, Expired (its Outcome)
-//	          ──no way to the peer──► Failed
+//	          ──no way to the peer, retention──► Failed
 //
 // Request 2 may come in PreviewOffered, Querying, Held or Decided; it starts T3.
 // A timer that runs out in one of these is answered with EDM:ERR:0005. A
@@ -375,6 +375,7 @@ func (t *turn) answer() {
 		to = c.Second
 	}
 	t.to(Answered)
+	t.timer(retention, t.m.At, t.w.Timeouts.Keep)
 	if c.Outcome == Delivered || c.Outcome == Declined {
 		r := &canon.EvidenceResponse{
 			Envelope: t.envelope(), Request: to, Response: t.responseID(stepAnswer), Status: canon.StatusDeclined,
@@ -394,6 +395,15 @@ func (t *turn) answer() {
 }
 
 const stepAnswer = "answer"
+
+// unacknowledged ends an exchange of whose answer nothing was heard, not even
+// that there is no way to the peer: its message may lie in the dead letters.
+func (t *turn) unacknowledged() {
+	c := t.c
+	c.Code, c.Detail = canon.CodeDeadlinePassed, "no receipt of the answer"
+	t.audit("answer.undelivered", "failed", c.Code, c.Detail)
+	t.to(Failed)
+}
 
 // receipt handles what became of a message of ours.
 func (t *turn) receipt(b *canon.DeliveryReceipt) {

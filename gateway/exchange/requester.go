@@ -23,6 +23,8 @@ import (
 //	        refusal ────────────────────────────────────────────► Refused
 //	        response to request 2 ──────────────────────────────► Delivered, Declined
 //
+//	 Delivered ──retention──► Delivered, its evidence forgotten
+//
 // An answer that is ours to judge but breaks a rule ends in Failed; one of
 // another access point, or to another request, is ignored.
 func (t *turn) requester() {
@@ -242,6 +244,7 @@ func (t *turn) response(b *canon.EvidenceResponse) {
 			c.Documents = b.Documents
 			t.auditDocuments("answer.received", "delivered", "", "", b.Documents)
 			t.end(Delivered, "", "", "")
+			t.timer(retention, t.m.At, t.w.Timeouts.Keep)
 		}
 	case canon.StatusDeclined:
 		if len(b.Documents) > 0 {

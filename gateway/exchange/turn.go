@@ -29,13 +29,17 @@ type Timeouts struct {
 	AskT3     time.Duration // request 2 to its answer; default 41 min
 	ProvideT2 time.Duration // preview link to request 2; default 16 min
 	ProvideT3 time.Duration // request 2 to its answer; default 40 min
+	// Keep is how long an answer is kept at most: for a portal of ours that does
+	// not say that it has it, or for a peer that does not acknowledge it (Reg.
+	// 2018/1724 Art. 14(3)(i)). Default: 72 h.
+	Keep time.Duration
 }
 
 func (t Timeouts) withDefaults() Timeouts {
 	for _, d := range []struct {
 		v   *time.Duration
 		min time.Duration
-	}{{&t.AskT1, 6}, {&t.AskT2, 15}, {&t.AskT3, 41}, {&t.ProvideT2, 16}, {&t.ProvideT3, 40}} {
+	}{{&t.AskT1, 6}, {&t.AskT2, 15}, {&t.AskT3, 41}, {&t.ProvideT2, 16}, {&t.ProvideT3, 40}, {&t.Keep, 72 * 60}} {
 		if *d.v <= 0 {
 			*d.v = d.min * time.Minute
 		}
@@ -48,6 +52,8 @@ const (
 	t1 = "T1"
 	t2 = "T2"
 	t3 = "T3"
+
+	retention = "retention" // an answer is kept no longer
 )
 
 // Codes of list EDMErrorCodes that the core uses.
@@ -150,8 +156,7 @@ func (t *turn) done() (*Conversation, []canon.Message, error) {
 		return &same, t.out, nil
 	}
 	t.c.UpdatedAt = t.m.At.UTC()
-	if t.c.Phase.Final() {
-		t.c.Timer, t.c.Due = "", time.Time{}
+	if t.c.Phase.Final() && (t.old == nil || !t.old.Phase.Final()) {
 		t.audit("exchange.closed", string(t.c.Phase), t.c.Code, "")
 	}
 	return t.c, t.out, nil
@@ -277,7 +282,7 @@ func (t *turn) overdue() bool {
 	case *canon.DeliveryReceipt, *canon.Deadline:
 		return false
 	}
-	return t.c.Timer != "" && t.m.At.After(t.c.Due)
+	return t.c.Timer != "" && t.c.Timer != retention && t.m.At.After(t.c.Due)
 }
 
 // forgotten reports that the key was destroyed before the end. Nothing that needs
@@ -297,6 +302,10 @@ func (t *turn) deadline(d *canon.Deadline) bool {
 
 func (t *turn) expire() {
 	timer := t.c.Timer
+	if timer == retention {
+		t.unacknowledged()
+		return
+	}
 	t.audit("deadline.passed", "expired", canon.CodeDeadlinePassed, "TDD 4.4.3 "+timer)
 	if t.c.Role == Requester {
 		t.end(ExpiredP, canon.CodeDeadlinePassed, "", timer+" passed")
@@ -315,10 +324,21 @@ func (t *turn) afterEnd() {
 		t.late(r)
 		return
 	}
-	if _, ok := t.m.Body.(*canon.Deadline); ok {
-		return // a poller was late: nothing happened
+	if d, ok := t.m.Body.(*canon.Deadline); ok {
+		if t.deadline(d) { // otherwise a poller was late: nothing happened
+			t.forget()
+		}
+		return
 	}
 	t.misplaced()
+}
+
+// forget gives up what a portal of ours never said it has.
+func (t *turn) forget() {
+	t.to(t.c.Phase)
+	if !t.c.Private.Forgotten() { // else it did, and nothing is left
+		t.auditDocuments("exchange.forgotten", "ok", "", "kept for as long as is allowed", t.c.Documents)
+	}
 }
 
 func validRequestID(id canon.RequestID) bool {

@@ -63,7 +63,7 @@ func world(t testing.TB, country string) *exchange.World {
 }
 
 var timeouts = exchange.Timeouts{
-	AskT1: 6 * time.Minute, AskT2: 15 * time.Minute, AskT3: 41 * time.Minute, ProvideT2: 16 * time.Minute, ProvideT3: 40 * time.Minute,
+	AskT1: 6 * time.Minute, AskT2: 15 * time.Minute, AskT3: 41 * time.Minute, ProvideT2: 16 * time.Minute, ProvideT3: 40 * time.Minute, Keep: 72 * time.Hour,
 }
 
 // waive returns the world with one exemption.

@@ -20,15 +20,15 @@ type ConversationsConfig struct {
 	Prefix Prefix       // Required.
 	Sealer canon.Sealer // Required. Seals the private parts.
 	// Term is how long a conversation is kept after its last change. It must be
-	// longer than the core's horizon, and than the time for which pages show an
-	// exchange. Default: 48 h.
+	// longer than the core's horizon, so that no timer outlives it, and than the
+	// time for which pages show an exchange. Default: 120 h.
 	Term time.Duration
 }
 
 // shape is the version of what is kept. A Conversation of another shape gets
 // another one: the new binary then finds an empty memory and folds the log,
 // instead of reading what it does not understand.
-const shape = "1"
+const shape = "2"
 
 // Conversations is an exchange.Store.
 //
@@ -62,7 +62,7 @@ func NewConversations(cfg ConversationsConfig) (*Conversations, error) {
 		return nil, err
 	}
 	if cfg.Term <= 0 {
-		cfg.Term = 48 * time.Hour
+		cfg.Term = 120 * time.Hour
 	}
 	return &Conversations{
 		cfg: cfg, due: cfg.Prefix.key("index", shape+":due"), changed: cfg.Prefix.key("index", shape+":changed"),

@@ -132,8 +132,8 @@ func TestEveryKeyOfAConversationHasATerm(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, k := range s.client.Keys(ctx, string(p)+":*").Val() {
-			if d := s.client.PTTL(ctx, k).Val(); d <= 0 || d > 48*time.Hour {
-				t.Errorf("%s: term %v, want up to 48 h", k, d)
+			if d := s.client.PTTL(ctx, k).Val(); d <= 0 || d > 120*time.Hour {
+				t.Errorf("%s: term %v, want up to 120 h", k, d)
 			}
 		}
 	})

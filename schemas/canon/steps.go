@@ -121,7 +121,7 @@ func (*ExchangeNotice) Kind() Kind { return KindExchangeNotice }
 // A Deadline says that the named timer of a conversation has run out. It is fed
 // to the core, which checks it against the state: a late one changes nothing.
 type Deadline struct {
-	Timer string    `json:"timer"` // T1, T2, T3 (TDD 4.4.3)
+	Timer string    `json:"timer"` // T1, T2, T3 (TDD 4.4.3), retention
 	Due   time.Time `json:"due"`
 }
 
