@@ -146,7 +146,7 @@ func TestTermEndsConversationAndIndexes(t *testing.T) {
 	if err := store.Restore(t.Context(), c, nil); err != nil {
 		t.Fatal(err)
 	}
-	s.mini.FastForward(49 * time.Hour)
+	s.mini.FastForward(121 * time.Hour)
 	if _, err := store.Get(t.Context(), c.ID); !errors.Is(err, exchange.ErrUnknown) {
 		t.Errorf("Get: got error %v, want ErrUnknown", err)
 	}
