@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -136,6 +137,44 @@ func TestGzipBombIsRefusedWithFlatMemory(t *testing.T) { // not parallel: it mea
 		}
 		if len(r.codec.decoded) != 0 || len(r.topic.of(canon.KindAudit)) != 1 || len(r.topic.got) != 1 {
 			t.Errorf("published %d messages", len(r.topic.got))
+		}
+	}
+}
+
+// Exclusive C14N writes the namespaces that an element uses on that very element: a
+// name of 800 KB, declared once and used often, would become gigabytes. Nobody needs a
+// key for it, only a partner's certificate, or one old signature for Messaging.
+func TestLongNamespaceNameIsNotCopiedOut(t *testing.T) { // not parallel: it measures
+	const used = ` w:a=""`
+	for name, swell := range map[string]func(p *parcel){
+		"in SignedInfo": func(p *parcel) {
+			s := p.cut("<ds:Reference ", "</ds:Reference>")
+			for _, e := range []string{"<ds:Transform ", "<ds:DigestMethod "} {
+				s = strings.ReplaceAll(s, e, e[:len(e)-1]+used+" ")
+			}
+			var all strings.Builder
+			for i := range 90 {
+				j := strings.Index(s, `URI="`) + len(`URI="`)
+				all.WriteString(s[:j] + "cid:" + strconv.Itoa(i) + "@x" + s[j+strings.Index(s[j:], `"`):])
+			}
+			p.swap("</ds:SignedInfo>", strings.ReplaceAll(all.String(), "http://www.w3.org/2001/10/xml-exc-c14n#", "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform")+"</ds:SignedInfo>")
+		},
+		"in Messaging": func(p *parcel) { p.swap("</eb:Messaging>", strings.Repeat("<w:a/>", 500)+"</eb:Messaging>") },
+	} {
+		r := newRig(t)
+		p := sealWith(t, ring().requester, nil)
+		swell(p)
+		p.swap("<S12:Envelope ", `<S12:Envelope xmlns:w="urn:`+strings.Repeat("w", 800<<10)+`" `)
+		ct, body := p.close()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		rec := r.post(ct, body)
+		runtime.ReadMemStats(&after)
+		if len(r.codec.decoded) != 0 || strings.Contains(rec.Body.String(), "NonRepudiation") {
+			t.Errorf("%s: message is taken", name)
+		}
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
+			t.Errorf("%s: allocated %d MiB for a message of %d KiB", name, grown>>20, len(body)>>10)
 		}
 	}
 }

@@ -13,7 +13,7 @@ const (
 	ReasonTooManyNodes         // more than Limits.MaxNodes
 	ReasonTooManyAttrs         // more than Limits.MaxAttributes
 	ReasonTooManySpaces        // more than Limits.MaxNamespaces
-	ReasonNameTooLong          // longer than Limits.MaxName
+	ReasonNameTooLong          // a name or namespace name longer than Limits.MaxName
 	ReasonEncoding             // not in the declared or a supported encoding
 	ReasonDeclaration          // malformed XML declaration or a version other than 1.0
 	ReasonDoctype              // a DOCTYPE, whatever it holds

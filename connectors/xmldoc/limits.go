@@ -8,7 +8,7 @@ type Limits struct {
 	MaxNodes      int // Default 524288; elements, attributes, declarations, texts, comments and PIs together.
 	MaxAttributes int // Default 256; attributes and namespace declarations of one element.
 	MaxNamespaces int // Default 128; namespace declarations in scope at any point.
-	MaxName       int // Default 1024; bytes in one qualified name. At most 65535.
+	MaxName       int // Default 1024; bytes in one qualified name or namespace name. At most 65535.
 }
 
 const (

@@ -69,10 +69,7 @@ func (p *parser) startTag() error {
 		return err
 	}
 	outer, inUse := p.scope, p.inUse
-	lo := len(p.d.attrs)
-	n := node{
-		kind: KindElement, start: uint32(start), prefix: uint16(colon), name: uint16(i - start - 1), lo: uint32(lo),
-	}
+	lo, name := len(p.d.attrs), i-start-1
 	empty, declared := false, 0
 	for {
 		at := p.skipSpace(i)
@@ -119,17 +116,20 @@ func (p *parser) startTag() error {
 			return err
 		}
 	}
-	if n.uri, err = p.resolve(start+1, colon); err != nil {
-		return err
-	}
-	n.hi, n.scope, n.stop = uint32(len(p.d.attrs)), p.scope, uint32(i)
-	if err := p.settle(p.d.attrs[lo:]); err != nil {
-		return err
-	}
-	at, err := p.add(&n)
+	uri, err := p.resolve(start+1, colon)
 	if err != nil {
 		return err
 	}
+	if err := p.settle(p.d.attrs[lo:]); err != nil {
+		return err
+	}
+	n, err := p.add()
+	if err != nil {
+		return err
+	}
+	n.kind, n.prefix, n.name, n.uri = KindElement, uint16(colon), uint16(name), uri
+	n.start, n.stop, n.lo, n.hi = uint32(start), uint32(i), uint32(lo), uint32(len(p.d.attrs))
+	at := p.last
 	if p.cur == 0 {
 		p.d.root = at
 	}
@@ -274,6 +274,8 @@ func (p *parser) declare(a *attribute, prefix string, outer int32) error {
 		return p.fail(at, ReasonReserved, "the namespaces of xml and xmlns may not be bound otherwise")
 	case prefix != "" && uri == "":
 		return p.fail(at, ReasonReserved, "a prefix may not be undeclared")
+	case len(uri) > p.lim.MaxName: // exclusive C14N repeats it wherever it is used
+		return p.fail(at, ReasonNameTooLong, "a namespace name of more than "+strconv.Itoa(p.lim.MaxName)+" bytes")
 	}
 	for d := p.scope; d != outer; d = p.d.decls[d].outer {
 		if p.d.decls[d].prefix == prefix {
