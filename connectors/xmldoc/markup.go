@@ -69,7 +69,7 @@ func (p *parser) startTag() error {
 		return err
 	}
 	outer, inUse := p.scope, p.inUse
-	lo, name := len(p.d.attrs), i-start-1
+	lo, size := len(p.d.attrs), i-start-1
 	empty, declared := false, 0
 	for {
 		at := p.skipSpace(i)
@@ -127,7 +127,7 @@ func (p *parser) startTag() error {
 	if err != nil {
 		return err
 	}
-	n.kind, n.prefix, n.name, n.uri = KindElement, uint16(colon), uint16(name), uri
+	n.kind, n.prefix, n.name, n.uri = KindElement, uint16(colon), uint16(size), uri
 	n.start, n.stop, n.lo, n.hi = uint32(start), uint32(i), uint32(lo), uint32(len(p.d.attrs))
 	at := p.last
 	if p.cur == 0 {

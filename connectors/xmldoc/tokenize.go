@@ -42,7 +42,7 @@ func parse(raw string, lim Limits) (*Document, error) {
 	p.d = &Document{
 		src:   p.src,
 		nodes: make([]node, 1, 1+min(tags+tags/2, len(p.src)/8+8, lim.MaxNodes)),
-		attrs: make([]attribute, 0, min(strings.Count(p.src, "=\""), len(p.src)/16+4, lim.MaxNodes)),
+		attrs: make([]attribute, 0, min(strings.Count(p.src, "="), len(p.src)/16+4, lim.MaxNodes)),
 		uris:  append(make([]string, 0, 16), "", SpaceXML, SpaceXMLNS),
 	}
 	p.d.nodes[0] = node{kind: KindDocument, scope: -1}
@@ -120,16 +120,18 @@ func (p *parser) openName() string {
 	return p.src[n.start+1 : n.start+1+uint32(n.name)]
 }
 
-// add appends a node under the open element and returns its index.
-func (p *parser) add(n *node) (int32, error) {
+// add appends a node under the open element, to be filled in where it lies: made
+// elsewhere and copied, it would cost twice the time.
+func (p *parser) add() (*node, error) {
 	if err := p.room(); err != nil {
-		return 0, err
+		return nil, err
 	}
-	at := int32(len(p.d.nodes))
-	n.parent, n.prev, n.end = p.cur, p.last, at+1
-	p.d.nodes = append(p.d.nodes, *n)
-	p.last = at
-	return at, nil
+	at := len(p.d.nodes)
+	p.d.nodes = append(p.d.nodes, node{})
+	n := &p.d.nodes[at]
+	n.parent, n.prev, n.end, n.scope = p.cur, p.last, int32(at)+1, p.scope
+	p.last = int32(at)
+	return n, nil
 }
 
 func (p *parser) room() error {
@@ -168,7 +170,7 @@ func (p *parser) comment() error {
 	if p.src[hi+2] != '>' {
 		return p.fail(hi, ReasonComment, `"--" inside a comment`)
 	}
-	return p.plain(node{kind: KindComment}, lo, hi, hi+3)
+	return p.plain(KindComment, 0, lo, hi, hi+3)
 }
 
 func (p *parser) instruction() error {
@@ -195,24 +197,26 @@ func (p *parser) instruction() error {
 	if data == end && data != hi {
 		return p.fail(end, ReasonInstruction, "no white space after the target of a processing instruction")
 	}
-	return p.plain(node{kind: KindInstruction, name: uint16(end - lo)}, data, hi, hi+2)
+	return p.plain(KindInstruction, end-lo, data, hi, hi+2)
 }
 
 // plain adds a comment or a processing instruction, whose content is not parsed.
-func (p *parser) plain(n node, lo, hi, stop int) error {
+func (p *parser) plain(kind Kind, name, lo, hi, stop int) error {
 	cr, err := p.chars(lo, hi)
 	if err != nil {
 		return err
 	}
-	n.start, n.stop, n.lo, n.hi, n.scope = uint32(p.pos), uint32(stop), uint32(lo), uint32(hi), p.scope
+	n, err := p.add()
+	if err != nil {
+		return err
+	}
+	n.kind, n.name = kind, uint16(name)
+	n.start, n.stop, n.lo, n.hi = uint32(p.pos), uint32(stop), uint32(lo), uint32(hi)
 	if cr {
 		n.lo = uint32(len(p.side))
 		p.side = appendLines(p.side, p.src[lo:hi])
 		n.hi = uint32(len(p.side))
 		n.flags |= flagSide
-	}
-	if _, err := p.add(&n); err != nil {
-		return err
 	}
 	p.pos = stop
 	return nil
@@ -255,7 +259,7 @@ func appendLines(dst []byte, s string) []byte {
 // text node, as in the XPath data model.
 func (p *parser) text() error {
 	src, start := p.src, p.pos
-	n := node{kind: KindText, start: uint32(start), scope: p.scope}
+	var flags uint8
 	i := start
 scan:
 	for ; i < len(src); i++ {
@@ -272,30 +276,39 @@ scan:
 			if i-start >= 2 && src[i-1] == ']' && src[i-2] == ']' {
 				return p.fail(i-2, ReasonCDataEnd, `"]]>" in character data`)
 			}
-			n.flags |= flagEscape
+			flags |= flagEscape
 		case src[i] == '&' || src[i] == '\r':
-			return p.mixedText(n, i)
+			return p.mixedText(flags, i)
 		}
 	}
 	if strings.HasPrefix(src[i:], "<![CDATA[") {
-		return p.mixedText(n, i)
+		return p.mixedText(flags, i)
 	}
-	n.lo, n.hi, n.stop = uint32(start), uint32(i), uint32(i)
-	p.pos = i
-	_, err := p.add(&n)
-	return err
+	return p.addText(flags, start, i, i)
+}
+
+// addText adds the text that stands in src from p.pos to stop.
+func (p *parser) addText(flags uint8, lo, hi, stop int) error {
+	n, err := p.add()
+	if err != nil {
+		return err
+	}
+	n.kind, n.flags = KindText, flags
+	n.start, n.stop, n.lo, n.hi = uint32(p.pos), uint32(stop), uint32(lo), uint32(hi)
+	p.pos = stop
+	return nil
 }
 
 // mixedText goes on with text whose value differs from its source from src[i] on.
-func (p *parser) mixedText(n node, i int) error {
+func (p *parser) mixedText(flags uint8, i int) error {
 	src := p.src
-	n.flags |= flagSide
+	flags |= flagSide
 	if p.side == nil { // to grow by doubling copies more than the text itself
 		p.side = make([]byte, 0, (len(src)-p.pos)/4+64)
 	}
 	lo := len(p.side)
 	p.side = append(p.side, src[p.pos:i]...)
-	literal, from := int(n.start), i // literal: where the run of plain text began
+	literal, from := p.pos, i // literal: where the run of plain text began
 	var err error
 loop:
 	for i < len(src) {
@@ -311,14 +324,14 @@ loop:
 			if i-literal >= 2 && src[i-1] == ']' && src[i-2] == ']' {
 				return p.fail(i-2, ReasonCDataEnd, `"]]>" in character data`)
 			}
-			n.flags |= flagEscape
+			flags |= flagEscape
 			i++
 		case src[i] == '&':
 			p.side = append(p.side, src[from:i]...)
 			if i, err = p.reference(i); err != nil {
 				return err
 			}
-			n.flags |= flagEscape
+			flags |= flagEscape
 			literal, from = i, i
 		case src[i] == '\r':
 			p.side = append(append(p.side, src[from:i]...), '\n')
@@ -331,7 +344,7 @@ loop:
 			if i, err = p.cdata(i); err != nil {
 				return err
 			}
-			n.flags |= flagEscape
+			flags |= flagEscape
 			literal, from = i, i
 		case src[i] == '<':
 			break loop
@@ -340,13 +353,11 @@ loop:
 		}
 	}
 	p.side = append(p.side, src[from:i]...)
-	n.lo, n.hi, n.stop = uint32(lo), uint32(len(p.side)), uint32(i)
-	p.pos = i
-	if n.lo == n.hi {
-		return nil // an empty CDATA section is no node
+	if lo == len(p.side) { // an empty CDATA section is no node
+		p.pos = i
+		return nil
 	}
-	_, err = p.add(&n)
-	return err
+	return p.addText(flags, lo, len(p.side), i)
 }
 
 func (p *parser) cdata(at int) (next int, err error) {
