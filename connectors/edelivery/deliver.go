@@ -93,7 +93,7 @@ func (in *inbound) deliver(ctx context.Context, key, identity string) answer {
 		}
 		return in.refuse(ctx, err)
 	}
-	stored, err := r.Remembered.Complete(after, key, identity, pack(referenceSet(in.opened.References), receipt), r.Retention)
+	stored, err := r.Remembered.Complete(after, key, identity, pack(referenceSet(in.opened.References), receipt), r.remembers())
 	if err != nil {
 		// The message is on the log, so the receipt is true; a resend publishes the same ids.
 		r.Logger.ErrorContext(ctx, "receipt not remembered", slog.String("as4", in.header.MessageID), slog.Any("error", err))
@@ -105,6 +105,10 @@ func (in *inbound) deliver(ctx context.Context, key, identity string) answer {
 	}
 	return a
 }
+
+// remembers is how long a MessageId is kept: until fresh refuses its message as old,
+// also one whose Timestamp lies ahead.
+func (r *Receiver) remembers() time.Duration { return r.Retention + 2*r.Skew }
 
 func (in *inbound) publish(ctx context.Context) ([]byte, error) {
 	r := in.r

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -235,6 +236,22 @@ func TestConflictingContentUnderOneMessageID(t *testing.T) {
 	events := r.topic.of(canon.KindAudit)
 	if len(events) != 2 || events[1].Body.(*canon.AuditEvent).Outcome != "conflict" {
 		t.Errorf("audit events %v, want the first message and the incident", events)
+	}
+}
+
+// A Timestamp may lie ahead by Skew: its message is not refused as old before
+// Retention and Skew have passed, so it is remembered that long.
+func TestMessageWithATimestampAheadIsNotTakenTwice(t *testing.T) {
+	t.Parallel()
+	now := testNow
+	r := newRig(t, func(_ *rig, _, _ *pmode.Partner, c *Config) { c.Now = func() time.Time { return now } })
+	ct, body := sealWith(t, ring().requester, func(h *ebms.UserMessage) { h.Timestamp = testNow.Add(r.receiver.Skew) }).close()
+	for _, passed := range []time.Duration{0, r.receiver.Retention, r.receiver.Retention + time.Minute, r.receiver.Retention + r.receiver.Skew, r.receiver.Retention + 2*r.receiver.Skew} {
+		now = testNow.Add(passed)
+		r.post(ct, body)
+	}
+	if n := len(r.codec.decoded); n != 1 {
+		t.Errorf("taken %d times, want once", n)
 	}
 }
 
