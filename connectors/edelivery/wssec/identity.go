@@ -57,7 +57,13 @@ type Verifier struct {
 	intermediates *x509.CertPool
 
 	mu    sync.Mutex
-	known map[[sha256.Size]byte]*x509.Certificate
+	known map[[sha256.Size]byte]remembered
+}
+
+// A remembered certificate is good until it or an authority on its path expires.
+type remembered struct {
+	certificate *x509.Certificate
+	until       time.Time
 }
 
 // NewVerifier returns a verifier of the given trust.
@@ -68,7 +74,7 @@ func NewVerifier(t Trust) (*Verifier, error) {
 	if len(t.Anchors) > 0 && len(t.Names) == 0 {
 		return nil, errors.New("trust anchors without the names of the partner's certificates")
 	}
-	v := &Verifier{trust: t, anchors: x509.NewCertPool(), intermediates: x509.NewCertPool(), known: map[[sha256.Size]byte]*x509.Certificate{}}
+	v := &Verifier{trust: t, anchors: x509.NewCertPool(), intermediates: x509.NewCertPool(), known: map[[sha256.Size]byte]remembered{}}
 	for _, c := range t.Anchors {
 		v.anchors.AddCert(c)
 	}
@@ -93,18 +99,19 @@ func (v *Verifier) certificate(der []byte, chain [][]byte, now time.Time) (*x509
 	}
 	key := sha256.Sum256(der)
 	v.mu.Lock()
-	c := v.known[key]
+	r := v.known[key]
 	v.mu.Unlock()
-	if c != nil {
-		if err := usable(c, now, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment); err == nil {
-			return c, nil
+	if r.certificate != nil && !now.After(r.until) {
+		if err := usable(r.certificate, now, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment); err == nil {
+			return r.certificate, nil
 		}
 	}
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("parsing certificate: %w", err)
 	}
-	if err := v.path(c, chain, now); err != nil {
+	until, err := v.path(c, chain, now)
+	if err != nil {
 		return nil, err
 	}
 	// Only trusted certificates are remembered, so a stranger cannot fill the memory.
@@ -112,20 +119,21 @@ func (v *Verifier) certificate(der []byte, chain [][]byte, now time.Time) (*x509
 	if len(v.known) >= maxKnown {
 		clear(v.known)
 	}
-	v.known[key] = c
+	v.known[key] = remembered{c, until}
 	v.mu.Unlock()
 	return c, nil
 }
 
-func (v *Verifier) path(c *x509.Certificate, chain [][]byte, now time.Time) error {
+// path finds a path to an anchor and returns until when it holds.
+func (v *Verifier) path(c *x509.Certificate, chain [][]byte, now time.Time) (until time.Time, err error) {
 	if c.IsCA {
-		return errors.New("certificate of an authority cannot sign messages")
+		return until, errors.New("certificate of an authority cannot sign messages")
 	}
 	if !slices.Contains(v.trust.Names, c.Subject.CommonName) {
-		return errors.New("certificate is not one of this partner")
+		return until, errors.New("certificate is not one of this partner")
 	}
 	if err := usable(c, now, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment); err != nil {
-		return err
+		return until, err
 	}
 	intermediates := v.intermediates
 	if len(chain) > 0 {
@@ -133,21 +141,26 @@ func (v *Verifier) path(c *x509.Certificate, chain [][]byte, now time.Time) erro
 		for _, der := range chain {
 			ca, err := x509.ParseCertificate(der)
 			if err != nil {
-				return fmt.Errorf("parsing certificate path: %w", err)
+				return until, fmt.Errorf("parsing certificate path: %w", err)
 			}
 			intermediates.AddCert(ca)
 		}
 	}
-	_, err := c.Verify(x509.VerifyOptions{
+	paths, err := c.Verify(x509.VerifyOptions{
 		Roots:         v.anchors,
 		Intermediates: intermediates,
 		CurrentTime:   now,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
-		return fmt.Errorf("validating certificate path: %w", err)
+		return until, fmt.Errorf("validating certificate path: %w", err)
 	}
-	return nil
+	for _, ca := range paths[0] {
+		if until.IsZero() || ca.NotAfter.Before(until) {
+			until = ca.NotAfter
+		}
+	}
+	return until, nil
 }
 
 // named returns the pinned certificate that match accepts. A reference without

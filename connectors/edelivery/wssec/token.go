@@ -3,6 +3,7 @@ package wssec
 import (
 	"bytes"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"errors"
@@ -182,7 +183,7 @@ func keyInfo(form Token, c *x509.Certificate, tokenID string) []byte {
 		b = append(b, `</wsse:KeyIdentifier>`...)
 	case TokenIssuerSerial:
 		b = append(b, `<ds:X509Data xmlns:ds="`+xmlsec.SpaceDS+`"><ds:X509IssuerSerial><ds:X509IssuerName>`...)
-		b = xmldoc.AppendText(b, c.Issuer.String())
+		b = xmldoc.AppendText(b, issuerName(c))
 		b = append(b, `</ds:X509IssuerName><ds:X509SerialNumber>`...)
 		b = c.SerialNumber.Append(b, 10)
 		b = append(b, `</ds:X509SerialNumber></ds:X509IssuerSerial></ds:X509Data>`...)
@@ -191,4 +192,36 @@ func keyInfo(form Token, c *x509.Certificate, tokenID string) []byte {
 		b = append(b, `" ValueType="`+typeX509v3+`"></wsse:Reference>`...)
 	}
 	return append(b, `</wsse:SecurityTokenReference>`...)
+}
+
+// issuerName returns the issuer as RFC 2253 writes it. pkix.Name would put the
+// attributes into an order of its own and change the string type of those without a
+// name, and peers look for the name that stands in the certificate (b.2).
+func issuerName(c *x509.Certificate) string {
+	var name pkix.RDNSequence
+	var raw []asn1.RawValue
+	if rest, err := asn1.Unmarshal(c.RawIssuer, &name); err != nil || len(rest) > 0 {
+		return c.Issuer.String()
+	}
+	if _, err := asn1.Unmarshal(c.RawIssuer, &raw); err != nil || len(raw) != len(name) {
+		return c.Issuer.String()
+	}
+	for i, rdn := range name {
+		var types []struct {
+			Type  asn1.ObjectIdentifier
+			Value asn1.RawValue
+		}
+		if _, err := asn1.UnmarshalWithParams(raw[i].FullBytes, &types, "set"); err != nil || len(types) != len(rdn) {
+			return c.Issuer.String()
+		}
+		for j := range rdn {
+			if !rdn[j].Type.Equal(types[j].Type) {
+				return c.Issuer.String()
+			}
+			if t := rdn[j].Type; len(t) != 4 || !t[:3].Equal(asn1.ObjectIdentifier{2, 5, 4}) {
+				rdn[j].Value = types[j].Value // written as #DER
+			}
+		}
+	}
+	return name.String()
 }

@@ -65,6 +65,20 @@ func TestTrust(t *testing.T) {
 			t.Error("expired certificate is trusted from memory")
 		}
 	})
+	t.Run("what was remembered expires with its authority", func(t *testing.T) {
+		brief := newKeypair("Brief root", nil, func(c *x509.Certificate) { authority(c); c.NotAfter = testNow.Add(time.Hour) })
+		v, err := NewVerifier(Trust{Anchors: []*x509.Certificate{brief.cert}, Names: []string{"AP_NL_01"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		der := leaf(&brief, "AP_NL_01", nil).Raw
+		if _, err := v.certificate(der, nil, testNow); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.certificate(der, nil, testNow.Add(2*time.Hour)); err == nil {
+			t.Error("certificate of an expired authority is trusted from memory")
+		}
+	})
 	for name, tr := range map[string]Trust{"nothing": {}, "anchors without names": {Anchors: anchored.Anchors}} {
 		if _, err := NewVerifier(tr); err == nil {
 			t.Errorf("%s is accepted as trust", name)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
@@ -157,6 +158,31 @@ func TestUncompressedTextIsHandedOnAsItIsSigned(t *testing.T) {
 }
 
 // The path of a PKIPath goes from the root to the leaf.
+// WSS4J compares names in the order in which the certificate has them, and types that
+// RFC 2253 does not name by their DER.
+func TestIssuerNameKeepsItsOrder(t *testing.T) {
+	t.Parallel()
+	rdn := func(oid asn1.ObjectIdentifier, value any) []pkix.AttributeTypeAndValue {
+		return []pkix.AttributeTypeAndValue{{Type: oid, Value: value}}
+	}
+	issuer, err := asn1.Marshal(pkix.RDNSequence{
+		rdn(asn1.ObjectIdentifier{2, 5, 4, 6}, "NL"), rdn(asn1.ObjectIdentifier{2, 5, 4, 8}, "Zuid-Holland"),
+		rdn(asn1.ObjectIdentifier{2, 5, 4, 10}, "Example, Inc"), rdn(asn1.ObjectIdentifier{2, 5, 4, 11}, "PKI"),
+		rdn(asn1.ObjectIdentifier{2, 5, 4, 3}, "Issuing CA"),
+		rdn(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, asn1.RawValue{Tag: asn1.TagIA5String, Bytes: []byte("ca@example.org")}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := newKeypair("ignored", nil, func(c *x509.Certificate) { authority(c); c.RawSubject = issuer })
+	cert := certify(ring().sender.key, "AP_NL_01", &ca, nil).cert
+	got := string(keyInfo(TokenIssuerSerial, cert, ""))
+	const want = `<ds:X509IssuerName>1.2.840.113549.1.9.1=#160e6361406578616d706c652e6f7267,CN=Issuing CA,OU=PKI,O=Example\, Inc,ST=Zuid-Holland,C=NL</ds:X509IssuerName>`
+	if !strings.Contains(got, want) {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
 func TestTokenWithPath(t *testing.T) {
 	t.Parallel()
 	root := newKeypair("Root", nil, authority)
