@@ -51,6 +51,7 @@ type Config struct {
 	API       APIConfig           `yaml:"api"`
 	Web       WebConfig           `yaml:"web"`
 	Timeouts  TimeoutsConfig      `yaml:"timeouts"`
+	Retention RetentionConfig     `yaml:"retention"`
 
 	dir string // where the file is
 }
@@ -342,6 +343,7 @@ func (c *Config) Validate(embedded bool) error {
 		required(fmt.Sprintf("keys.wrap[%d].id", i), k.ID)
 		file(fmt.Sprintf("keys.wrap[%d].file", i), k.File, true)
 	}
+	c.validateRetention(bad)
 	switch c.Payloads.Store {
 	case "", "kafka":
 	case "files":

@@ -37,7 +37,8 @@ func (n *Node) buildCore(context.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := redisstore.NewConversations(redisstore.ConversationsConfig{Client: n.redis, Prefix: n.prefix(), Sealer: n.keyring})
+	keep := n.cfg.Retention.delivered()
+	store, err := redisstore.NewConversations(redisstore.ConversationsConfig{Client: n.redis, Prefix: n.prefix(), Sealer: n.keyring, Term: keep + memoryMargin})
 	if err != nil {
 		return err
 	}
@@ -46,12 +47,13 @@ func (n *Node) buildCore(context.Context) error {
 		Store: store, Routes: routes, Tickets: tickets, Policy: policy, History: n.History,
 		Timeouts: exchange.Timeouts{
 			AskT1: time.Duration(t.AskT1), AskT2: time.Duration(t.AskT2), AskT3: time.Duration(t.AskT3),
-			ProvideT2: time.Duration(t.ProvideT2), ProvideT3: time.Duration(t.ProvideT3),
+			ProvideT2: time.Duration(t.ProvideT2), ProvideT3: time.Duration(t.ProvideT3), Keep: keep,
 		},
+		Horizon: keep + horizonMargin,
 		Poll: time.Duration(t.Poll),
 		OnFinal: func(ctx context.Context, c *exchange.Conversation) error {
 			if !c.Spent() {
-				return nil // evidence waits for a portal of ours, which says when it is done
+				return nil // evidence waits for a portal of ours, which says when it is done, or for its term
 			}
 			return n.vault.Forget(ctx, c.ID)
 		},
