@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 
 	"oncegate/connectors/xmldoc"
@@ -194,6 +195,9 @@ func keyInfo(form Token, c *x509.Certificate, tokenID string) []byte {
 	return append(b, `</wsse:SecurityTokenReference>`...)
 }
 
+// spelled are the attributes under 2.5.4 that pkix writes by name.
+var spelled = []int{3, 5, 6, 7, 8, 9, 10, 11, 17}
+
 // issuerName returns the issuer as RFC 2253 writes it. pkix.Name would put the
 // attributes into an order of its own and change the string type of those without a
 // name, and peers look for the name that stands in the certificate (b.2).
@@ -218,7 +222,7 @@ func issuerName(c *x509.Certificate) string {
 			if !rdn[j].Type.Equal(types[j].Type) {
 				return c.Issuer.String()
 			}
-			if t := rdn[j].Type; len(t) != 4 || !t[:3].Equal(asn1.ObjectIdentifier{2, 5, 4}) {
+			if t := rdn[j].Type; len(t) != 4 || !t[:3].Equal(asn1.ObjectIdentifier{2, 5, 4}) || !slices.Contains(spelled, t[3]) {
 				rdn[j].Value = types[j].Value // written as #DER
 			}
 		}

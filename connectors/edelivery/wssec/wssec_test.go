@@ -168,6 +168,7 @@ func TestIssuerNameKeepsItsOrder(t *testing.T) {
 	issuer, err := asn1.Marshal(pkix.RDNSequence{
 		rdn(asn1.ObjectIdentifier{2, 5, 4, 6}, "NL"), rdn(asn1.ObjectIdentifier{2, 5, 4, 8}, "Zuid-Holland"),
 		rdn(asn1.ObjectIdentifier{2, 5, 4, 10}, "Example, Inc"), rdn(asn1.ObjectIdentifier{2, 5, 4, 11}, "PKI"),
+		rdn(asn1.ObjectIdentifier{2, 5, 4, 97}, asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: []byte("NTRNL-1")}),
 		rdn(asn1.ObjectIdentifier{2, 5, 4, 3}, "Issuing CA"),
 		rdn(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, asn1.RawValue{Tag: asn1.TagIA5String, Bytes: []byte("ca@example.org")}),
 	})
@@ -177,7 +178,7 @@ func TestIssuerNameKeepsItsOrder(t *testing.T) {
 	ca := newKeypair("ignored", nil, func(c *x509.Certificate) { authority(c); c.RawSubject = issuer })
 	cert := certify(ring().sender.key, "AP_NL_01", &ca, nil).cert
 	got := string(keyInfo(TokenIssuerSerial, cert, ""))
-	const want = `<ds:X509IssuerName>1.2.840.113549.1.9.1=#160e6361406578616d706c652e6f7267,CN=Issuing CA,OU=PKI,O=Example\, Inc,ST=Zuid-Holland,C=NL</ds:X509IssuerName>`
+	const want = `<ds:X509IssuerName>1.2.840.113549.1.9.1=#160e6361406578616d706c652e6f7267,CN=Issuing CA,2.5.4.97=#0c074e54524e4c2d31,OU=PKI,O=Example\, Inc,ST=Zuid-Holland,C=NL</ds:X509IssuerName>`
 	if !strings.Contains(got, want) {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
