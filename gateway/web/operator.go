@@ -247,9 +247,10 @@ func rowOf(h api.Hop) hopRow {
 		At: moment{h.At.UTC().Format(time.RFC3339Nano), h.At.UTC().Format("15:04:05.000")}, What: string(h.Kind), AS4: h.AS4,
 		Code: string(h.Code), Message: string(h.Message), Cause: string(h.Cause), Replay: h.ReplayOf != "",
 	}
-	if h.Step != "" {
-		row.What = strings.TrimSpace(h.Room + ": " + h.Step + " " + h.Outcome)
+	if h.Room != "" { // an audit event: who did what
+		row.What = h.Room + ":"
 	}
+	row.What = strings.TrimSpace(strings.Join([]string{row.What, h.Step, h.Outcome}, " "))
 	if h.Topic != "" && h.Partition != nil && h.Offset != nil {
 		row.Place = fmt.Sprintf("%s/%d/%d", h.Topic, *h.Partition, *h.Offset)
 	}

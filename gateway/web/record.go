@@ -30,8 +30,12 @@ type field struct {
 	List   bool    // Fields are the items of a list, without labels
 }
 
-// fields reads the canonical record, in the order in which it was written.
-// Whatever it holds is shown as text: nothing in it is interpreted.
+// leading are the parts of a record that say whom it is about: a reader looks for
+// them first.
+var leading = []string{"person", "child", "company"}
+
+// fields reads the canonical record, in the order in which it was written but for
+// whom it is about. Whatever it holds is shown as text: nothing in it is interpreted.
 func fields(data []byte, l language) ([]field, error) {
 	if len(data) > maxRecord {
 		return nil, errTooMuch
@@ -87,6 +91,10 @@ func (r *recordReader) value(key string, depth int) (field, error) {
 			sub, err := r.value(k, depth+1)
 			if err != nil {
 				return field{}, err
+			}
+			if depth == 0 && slices.Contains(leading, k) {
+				f.Fields = slices.Insert(f.Fields, 0, sub)
+				continue
 			}
 			f.Fields = append(f.Fields, sub)
 		}
