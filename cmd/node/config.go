@@ -50,6 +50,7 @@ type Config struct {
 	Routes    string              `yaml:"routes"`        // Required: file
 	API       APIConfig           `yaml:"api"`
 	Web       WebConfig           `yaml:"web"`
+	Monitor   ServerConfig        `yaml:"monitor"` // health and metrics of this process. Default: where the API is
 	Timeouts  TimeoutsConfig      `yaml:"timeouts"`
 	Retention RetentionConfig     `yaml:"retention"`
 
@@ -385,6 +386,9 @@ func (c *Config) Validate(embedded bool) error {
 			file(place+".password_file", e.PasswordFile, e.User != "")
 			file(place+".header_file", e.HeaderFile, e.Header != "")
 		}
+	}
+	if c.Monitor != (ServerConfig{}) {
+		c.Monitor.validate("monitor", bad, file)
 	}
 	if c.Has(RoleWeb) {
 		file("keys.session", c.Keys.Session, true)

@@ -72,7 +72,7 @@ type consumer struct {
 // and opens the sockets. Run makes it work, Close ends it.
 func New(ctx context.Context, cfg *Config, opt Options) (*Node, error) {
 	n := newNode(cfg, opt)
-	return n, n.build(ctx, n.openEngines, n.openLog, n.makeTopics, n.openVault, n.openMemory, n.buildCore, n.buildTrail, n.buildEDelivery, n.buildRegisters, n.buildWeb)
+	return n, n.build(ctx, n.openEngines, n.openLog, n.makeTopics, n.openVault, n.openMemory, n.buildCore, n.buildTrail, n.buildEDelivery, n.buildRegisters, n.buildWeb, n.buildMonitor)
 }
 
 // Attach connects to the log and the memory of a deployment, for the tools of

@@ -67,3 +67,23 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	return nil
 }
+
+// buildMonitor serves health and metrics on a listener of their own: a process
+// without role web has no API to show them.
+func (n *Node) buildMonitor(context.Context) error {
+	if n.cfg.Monitor == (ServerConfig{}) {
+		return nil
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", n.metricsHandler())
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := n.Ready(r.Context()); err != nil {
+			n.log.Warn("not ready", "error", err)
+			http.Error(w, "log or memory does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return n.serve("monitor", n.cfg.Monitor, mux)
+}
