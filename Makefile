@@ -9,7 +9,7 @@ SOURCES := $(shell find . -name '*.go' -o -name '*.html' -o -name '*.css' -o -na
 SERVICES := testdata/services/services.sh
 FUZZTIME ?= 30s
 
-.PHONY: help build demo sandbox test test-unit test-services lint verify bench fuzz services services-stop clean
+.PHONY: help build demo sandbox test test-unit test-services pages lint verify bench fuzz services services-stop clean
 
 help: ## print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ verify: lint ## the tree is tidy: generated parts are current, go.mod is tidy
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./...
+
+pages: build ## walk every page in a real browser without JavaScript, with axe as judge (chromium, node, npm)
+	@testdata/pages/pages.sh
 
 bench: build ## the figures of docs/performance.md
 	@testdata/bench/bench.sh

@@ -93,10 +93,10 @@ func (e *eID) client(id, redirect string) (eIDClient, bool) {
 
 var choosePage = template.Must(template.New("eid").Parse(pageHead + `
 <h1>Who are you?</h1>
-<p>This eID belongs to the sandbox. Nobody on this list exists.</p>
+<p>This is the eID of the sandbox: it asks for no password, and nobody on this list exists.</p>
 <form method="post" action="/authorize">
 {{range $k, $v := .Hidden}}<input type="hidden" name="{{$k}}" value="{{$v}}">
-{{end}}<ul class="people">{{range .People}}<li><button name="persona" value="{{.ID}}">{{.Label}}</button></li>
+{{end}}<ul class="choices">{{range .People}}<li><button name="persona" value="{{.ID}}">{{.Label}}</button><span class="quiet">{{.Known}}</span></li>
 {{end}}</ul></form>` + pageFoot))
 
 // choose shows the page; it changes nothing.
@@ -114,10 +114,14 @@ func (e *eID) choose(w http.ResponseWriter, r *http.Request) {
 	for _, k := range []string{"client_id", "redirect_uri", "state", "nonce", "code_challenge"} {
 		hidden[k] = q.Get(k)
 	}
-	type person struct{ ID, Label string }
+	type person struct{ ID, Label, Known string }
 	var list []person
 	for _, p := range people() {
-		list = append(list, person{p.ID, p.label()})
+		known := "no register knows this person"
+		if p.Register != "" {
+			known = "known to: " + p.Register
+		}
+		list = append(list, person{p.ID, p.label(), known})
 	}
 	render(w, http.StatusOK, choosePage, map[string]any{"Title": "Sandbox eID", "Hidden": hidden, "People": list})
 }

@@ -15,16 +15,26 @@ const pageHead = `<!doctype html>
 const pageFoot = `</main></body></html>
 `
 
-const sandboxCSS = `:root{color-scheme:light dark}
-body{font:1.05rem/1.5 system-ui,sans-serif;margin:0;color:#1a1a1a;background:#fff}
-header{background:#5a3a00;color:#fff;padding:.25rem 1rem}
-main{max-width:42rem;margin:0 auto;padding:1rem}
-button,.button{display:inline-block;font:inherit;padding:.6rem 1rem;border:2px solid #123f7a;background:#123f7a;color:#fff;border-radius:.3rem;text-decoration:none;cursor:pointer}
-button:focus-visible,a:focus-visible,input:focus-visible{outline:3px solid #c25700;outline-offset:2px}
-ul.people{list-style:none;padding:0}ul.people li{margin:.5rem 0}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}
-label{display:block;margin:.75rem 0}
-@media (prefers-color-scheme:dark){body{color:#eee;background:#161616}button,.button{background:#2b66b5;border-color:#2b66b5}}
+const sandboxCSS = `:root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--soft:#f2f4f7;--line:#c4cad2;--quiet:#4d5560;--accent:#123f7a;--on-accent:#fff;--focus:#c25700}
+@media (prefers-color-scheme:dark){:root{--ink:#eee;--paper:#161616;--soft:#222629;--line:#4a525b;--quiet:#b6bdc5;--accent:#9cc4ff;--on-accent:#0d1c30;--focus:#fbbf24}}
+*{box-sizing:border-box}
+body{font:1.05rem/1.5 system-ui,sans-serif;margin:0;color:var(--ink);background:var(--paper);overflow-wrap:anywhere}
+header{background:#5a3a00;color:#fff}header p{max-width:42rem;margin:0 auto;padding:.5rem 1rem}
+main{max-width:42rem;margin:0 auto;padding:1.5rem 1rem 3rem}
+h1{font-size:1.75rem;line-height:1.2;margin:0 0 1rem}
+a{color:var(--accent)}
+button,.button{display:inline-block;min-height:2.75rem;font:inherit;font-weight:700;text-align:left;padding:.6rem 1.1rem;border:2px solid var(--accent);background:var(--accent);color:var(--on-accent);border-radius:.3rem;text-decoration:none;cursor:pointer}
+button:hover,.button:hover{text-decoration:underline}
+:focus-visible{outline:3px solid var(--focus);outline-offset:2px}
+ul.choices{list-style:none;padding:0;margin:1.5rem 0}
+ul.choices li{margin:0 0 1rem}
+ul.choices.cards li{padding:1rem;border:1px solid var(--line);border-radius:.3rem;background:var(--soft)}
+ul.choices span{display:block;margin-top:.5rem}
+.quiet{color:var(--quiet)}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:1.5rem 0}dt{color:var(--quiet)}dd{margin:0}
+.wish{display:flex;gap:.75rem;align-items:flex-start;margin:1.25rem 0}
+.wish input{width:1.4rem;height:1.4rem;flex:none;margin:.1rem 0 0;accent-color:var(--accent)}
+@media (max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}}
 `
 
 func render(w http.ResponseWriter, status int, t *template.Template, data map[string]any) {

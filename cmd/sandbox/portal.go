@@ -97,10 +97,11 @@ func (p *portal) handler() http.Handler {
 }
 
 var homePage = template.Must(template.New("home").Parse(pageHead + `
-<h1>One-Stop Portal (sandbox)</h1>
-<p>Choose what you want to do. The evidence for it is fetched from another Member State, if you ask for it.</p>
-<form method="post" action="/login"><ul class="people">{{range .Offers}}
-<li><button name="offer" value="{{.Register}}">{{.Purpose}}</button> needs: {{.Title}}, from {{.Provider.Name}}</li>{{end}}</ul></form>` + pageFoot))
+<h1>One-Stop Portal</h1>
+<p>What do you want to do? If evidence for it lies in another Member State, we can fetch it from there, at your wish.</p>
+<form method="post" action="/login"><ul class="choices cards">{{range .Offers}}
+<li><button name="offer" value="{{.Register}}">{{.Purpose}}</button>
+<span>Needs: {{.Title}}, held by {{.Provider.Name}}, {{.Provider.Country}}</span></li>{{end}}</ul></form>` + pageFoot))
 
 func (p *portal) home(w http.ResponseWriter, _ *http.Request) {
 	render(w, http.StatusOK, homePage, map[string]any{"Title": "One-Stop Portal", "Offers": p.offers})
@@ -181,11 +182,11 @@ func (p *portal) callback(w http.ResponseWriter, r *http.Request) {
 
 var askPage = template.Must(template.New("ask").Parse(pageHead + `
 <h1>{{.Offer.Purpose}}</h1>
-<p>For this we need: <strong>{{.Offer.Title}}</strong>. It can be fetched from {{.Offer.Provider.Name}}, or you can hand it in yourself.</p>
-<p>You will see it before we do, and you decide then whether we get it.</p>
+<p>For this we need: <strong>{{.Offer.Title}}</strong>. We can fetch it from {{.Offer.Provider.Name}}, {{.Offer.Provider.Country}}, or you can hand it in yourself.</p>
+<p>You will see it before we do, and only then you decide whether we get it.</p>
 <form method="post" action="/request"><input type="hidden" name="form" value="{{.Form}}">
-<label><input type="checkbox" name="explicit" value="yes" required> I ask you to fetch this evidence for me.</label>
-<button id="ask">Fetch it</button></form>
+<p class="wish"><input type="checkbox" name="explicit" id="explicit" value="yes" required><label for="explicit">I ask you to fetch this evidence for me.</label></p>
+<p><button id="ask">Fetch it</button></p></form>
 <p><a href="/">I will hand it in myself</a></p>` + pageFoot))
 
 func (p *portal) ask(w http.ResponseWriter, _ *http.Request, v *visit) {
@@ -273,16 +274,27 @@ type caseState struct {
 	} `json:"documents"`
 }
 
+// caseWords say what a state means to the person. Other states: still waiting.
+var caseWords = map[string]string{
+	"delivered": "We have received your evidence.",
+	"declined":  "You decided not to send the evidence, so we did not get it. You can hand it in yourself.",
+	"refused":   "The other Member State cannot provide this evidence. You can hand it in yourself.",
+	"expired":   "The time for this request has passed. You can begin again.",
+	"failed":    "The evidence could not be exchanged. You can begin again, or hand it in yourself.",
+}
+
 var casePage = template.Must(template.New("case").Parse(pageHead + `
 <h1>{{.Offer.Purpose}}</h1>
-<dl><dt>Evidence</dt><dd>{{.Offer.Title}}</dd><dt>From</dt><dd>{{.Offer.Provider.Name}}</dd><dt>State</dt><dd id="state">{{.Case.State}}</dd>
-<dt>Exchange</dt><dd id="exchange">{{.Case.ID}}</dd>
-{{with .Case.Code}}<dt>Reason</dt><dd id="code">{{.}}</dd>{{end}}{{with .Case.ErrorCode}}<dt>Answer</dt><dd id="error">{{.}}</dd>{{end}}</dl>
-{{if .Case.PreviewAvailable}}<form method="post" action="/case/preview"><input type="hidden" name="form" value="{{.Form}}">
-<p>The evidence can be looked at. Nothing has reached us yet.</p><button id="preview">See it and decide</button></form>
-{{else if not .Case.Final}}<p>We are waiting for the other Member State. This page looks again by itself.</p>{{end}}
-{{range .Case.Documents}}<p><a id="evidence" class="button" href="/case/evidence/{{.ID}}">Download what we received</a> {{.MediaType}}, {{.Size}} bytes<br><code>{{.Digest}}</code></p>{{end}}
-{{if eq .Case.State "declined"}}<p>You decided not to send it. You can hand it in yourself.</p>{{end}}
+{{if .Case.PreviewAvailable}}<p>Your evidence is ready to be looked at in the other Member State. Nothing has reached us yet.</p>
+<form method="post" action="/case/preview"><input type="hidden" name="form" value="{{.Form}}"><p><button id="preview">See it and decide</button></p></form>
+{{else if .Case.Final}}<p id="final"><strong>{{with .Words}}{{.}}{{else}}This request has ended.{{end}}</strong></p>
+{{else}}<p>We are waiting for the other Member State.{{if .Refresh}} This page looks again by itself. <a href="/case?stay">Stop looking by itself</a>{{else}} <a href="/case">Look again</a>{{end}}</p>{{end}}
+{{range .Case.Documents}}<p><a id="evidence" class="button" href="/case/evidence/{{.ID}}">Download what we received</a></p>
+<p class="quiet">{{.MediaType}}, {{.Size}} bytes, <code>{{.Digest}}</code></p>{{end}}
+<dl><dt>Evidence</dt><dd>{{.Offer.Title}}</dd><dt>From</dt><dd>{{.Offer.Provider.Name}}, {{.Offer.Provider.Country}}</dd>
+<dt>State</dt><dd id="state">{{.Case.State}}</dd>
+{{with .Case.Code}}<dt>Reason</dt><dd id="code">{{.}}</dd>{{end}}{{with .Case.ErrorCode}}<dt>Answer</dt><dd id="error">{{.}}</dd>{{end}}
+<dt>Exchange</dt><dd id="exchange">{{.Case.ID}}</dd></dl>
 {{if .Case.Final}}<p><a href="/">Back to the start</a></p>{{end}}` + pageFoot))
 
 func (p *portal) show(w http.ResponseWriter, r *http.Request, v *visit) {
@@ -295,8 +307,8 @@ func (p *portal) show(w http.ResponseWriter, r *http.Request, v *visit) {
 		p.fail(w, http.StatusBadGateway, "The gateway does not answer: "+err.Error())
 		return
 	}
-	data := map[string]any{"Title": "Your case", "Offer": v.offer, "Case": st, "Form": v.form}
-	if !st.Final && !st.PreviewAvailable {
+	data := map[string]any{"Title": "Your case", "Offer": v.offer, "Case": st, "Form": v.form, "Words": caseWords[st.State]}
+	if !st.Final && !st.PreviewAvailable && !r.URL.Query().Has("stay") {
 		data["Refresh"] = "1"
 	}
 	render(w, http.StatusOK, casePage, data)
