@@ -37,6 +37,7 @@ type Config struct {
 
 	Limits     swa.Limits    // Default as swa says. Bounds a message before its agreement is known.
 	Concurrent int           // Default 128. Messages that the Receiver works on at once.
+	Patience   time.Duration // Default 30s. How long the body of a message may take, and a second more for each 64 KiB.
 	Deadline   time.Duration // Default 30s. For the work on one inbound message; also how long a claim holds.
 	Retention  time.Duration // Default 336h. How long a MessageId is remembered; older messages are refused.
 	Skew       time.Duration // Default 10m. How far in the future a Timestamp may lie.
@@ -76,6 +77,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Limits = c.Limits.WithDefaults()
 	if c.Concurrent == 0 {
 		c.Concurrent = 128
+	}
+	if c.Patience == 0 {
+		c.Patience = 30 * time.Second
 	}
 	if c.Deadline == 0 {
 		c.Deadline = 30 * time.Second

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
@@ -21,8 +22,8 @@ import (
 )
 
 // A Receiver takes messages of other access points. A signed receipt leaves it
-// only after everything the message means is on the log (decision 3). Timeouts of
-// the connection are the server's.
+// only after everything the message means is on the log (decision 3). It bounds how
+// slowly a body may come; other timeouts of the connection are the server's.
 type Receiver struct {
 	node
 	slots chan struct{}
@@ -73,10 +74,15 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	start := r.Now()
 	ctx := req.Context()
 	// Transfer encodings and part headers add to the content: twice is ample.
-	body := http.MaxBytesReader(w, req.Body, 2*(r.Limits.Message+r.Limits.Envelope))
+	body := &paced{
+		r:    http.MaxBytesReader(w, req.Body, 2*(r.Limits.Message+r.Limits.Envelope)),
+		conn: http.NewResponseController(w), end: time.Now().Add(r.Patience),
+	}
 	a := r.take(ctx, req.Header.Get("Content-Type"), body)
 	// A peer that is still sending would see a broken connection instead of the answer.
-	if _, err := io.CopyN(io.Discard, body, drained); err != nil && !errors.Is(err, io.EOF) {
+	if _, err := io.CopyN(io.Discard, body, drained); err == nil {
+		body.bound()
+	} else if !errors.Is(err, io.EOF) {
 		r.Logger.DebugContext(ctx, "rest of a message not read", slog.Any("error", err))
 	}
 	if a.status == http.StatusOK && a.code != "" && r.SOAPFaults {

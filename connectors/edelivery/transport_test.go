@@ -1,6 +1,7 @@
 package edelivery
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -8,11 +9,13 @@ import (
 	"io"
 	"log"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/swa"
@@ -99,5 +102,43 @@ func TestTLS(t *testing.T) {
 				t.Errorf("err = %v, want ok = %v", err, tt.ok)
 			}
 		})
+	}
+}
+
+// A peer that sends a byte now and then, and no key to show, must not hold a slot.
+func TestSlowBodyLosesItsSlot(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(_ *rig, _, _ *pmode.Partner, c *Config) { c.Concurrent, c.Patience = 1, 100*time.Millisecond })
+	srv := httptest.NewServer(r.receiver)
+	t.Cleanup(srv.Close)
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "POST /as4 HTTP/1.1\r\nHost: x\r\nContent-Type: application/soap+xml\r\nContent-Length: 100000\r\n\r\n<"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("no answer to a body that does not come: %v", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("status = %d, want %d", resp.StatusCode, http.StatusServiceUnavailable)
+	}
+	ct, body := r.letter(t, r.message("m", xmlDocument(0)))
+	for range 2 { // over one connection: the bound of a body ends with it
+		got, err := srv.Client().Post(srv.URL, ct, bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(got.Body); err != nil || got.StatusCode != http.StatusOK || !bytes.Contains(b, []byte("NonRepudiation")) {
+			t.Errorf("answer %d, %v", got.StatusCode, err)
+		}
+		got.Body.Close()
 	}
 }
