@@ -125,6 +125,16 @@ func find(entries []entry, q Query, country string) (entry, Reason) {
 	return left[0], ""
 }
 
+// Registers returns the registers that routes lead to.
+func (t *Table) Registers() []string {
+	var out []string
+	for _, e := range t.provide {
+		out = append(out, e.Register)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 func (t *Table) accessPoints(country string) []canon.Participant {
 	var out []canon.Participant
 	for ap, c := range t.partners {
