@@ -30,18 +30,19 @@ func listen(name, addr string, conf *tls.Config, h http.Handler, log *slog.Logge
 	}
 	return &server{name: name, ln: ln, http: &http.Server{
 		Handler: h,
-		// Against slow clients (as4.md i.8). Bodies may be large, so the read of a
-		// whole request has no bound here; the rooms bound what they read.
+		// Against slow clients (as4.md i.8). How large a request may be is bounded by
+		// the rooms.
 		ReadHeaderTimeout: 10 * time.Second,
-		WriteTimeout:      writeTimeout(name), // from the end of the head; long polls extend it themselves
+		ReadTimeout:       exchangeTimeout(name),
+		WriteTimeout:      exchangeTimeout(name), // from the end of the head; long polls extend it themselves
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}, nil
 }
 
-// writeTimeout leaves an AS4 message the time to come in.
-func writeTimeout(name string) time.Duration {
+// exchangeTimeout leaves an AS4 message the time to come in.
+func exchangeTimeout(name string) time.Duration {
 	if name == RoleEDelivery {
 		return 15 * time.Minute
 	}
