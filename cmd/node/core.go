@@ -50,7 +50,7 @@ func (n *Node) buildCore(context.Context) error {
 			ProvideT2: time.Duration(t.ProvideT2), ProvideT3: time.Duration(t.ProvideT3), Keep: keep,
 		},
 		Horizon: keep + horizonMargin,
-		Poll: time.Duration(t.Poll),
+		Poll:    time.Duration(t.Poll),
 		OnFinal: func(ctx context.Context, c *exchange.Conversation) error {
 			if !c.Spent() {
 				return nil // evidence waits for a portal of ours, which says when it is done, or for its term

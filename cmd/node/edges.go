@@ -174,20 +174,31 @@ func (n *Node) buildRegisters(context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	n.handlers = append(n.handlers, consumer{RoleRegisters, []canon.Kind{canon.KindRegisterQuery},
-		func(ctx context.Context, m canon.Message) ([]canon.Message, error) {
-			q, ok := m.Body.(*canon.RegisterQuery)
-			if !ok {
-				return nil, nil
-			}
-			c, ok := connectors[q.Register]
-			if !ok {
-				// Another process may serve it; ours must not swallow the query.
-				return nil, canon.NewFault(canon.CodeRegisterDown, nil, "register %s is not configured here", q.Register)
-			}
-			return c.Handle(ctx, m)
-		}})
+	handlers := map[string]canon.Handler{}
+	for name, c := range connectors {
+		handlers[name] = c.Handle
+	}
+	n.handlers = append(n.handlers, consumer{RoleRegisters, []canon.Kind{canon.KindRegisterQuery}, ask(handlers)})
 	return nil
+}
+
+// ask hands a query to its register.
+func ask(registers map[string]canon.Handler) canon.Handler {
+	return func(ctx context.Context, m canon.Message) ([]canon.Message, error) {
+		q, ok := m.Body.(*canon.RegisterQuery)
+		if !ok {
+			return nil, nil
+		}
+		handle, ok := registers[q.Register]
+		switch {
+		case ok:
+			return handle(ctx, m)
+		case q.Private.Forgotten():
+			return nil, nil // its exchange is over: it must not hold up others for ever
+		}
+		// Another process may serve it; ours must not swallow the query.
+		return nil, canon.NewFault(canon.CodeRegisterDown, nil, "register %s is not configured here", q.Register)
+	}
 }
 
 // endpoint turns the configuration of one register into what the engine wants.

@@ -113,8 +113,16 @@ func (c *Config) Check(embedded bool) error {
 	}
 	if c.Has(RoleCore) || c.Has(RoleWeb) {
 		_, err := c.keyFile(c.Keys.Ticket)
-		_, _, err2 := LoadRoutes(c.path(c.Routes))
+		routes, _, err2 := LoadRoutes(c.path(c.Routes))
 		errs = append(errs, err, err2)
+		if err2 == nil && c.Has(RoleRegisters) {
+			for _, name := range routes.Registers() {
+				if _, ok := c.Registers[name]; !ok {
+					// Queries to it would wait, and others behind them.
+					errs = append(errs, fmt.Errorf("routes lead to register %s, which is not configured under registers", name))
+				}
+			}
+		}
 	}
 	if c.Has(RoleEDelivery) {
 		_, err := c.loadPModes()
