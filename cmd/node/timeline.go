@@ -11,6 +11,7 @@ import (
 
 	"oncegate/gateway/api"
 	"oncegate/gateway/kafkalog"
+	"oncegate/gateway/replay"
 	"oncegate/schemas/canon"
 )
 
@@ -100,43 +101,59 @@ func hopOf(m canon.Message, r *kafkalog.Record) api.Hop {
 	return h
 }
 
-// DeadLetters pages through the dead letters of every topic (api.Config). The
-// cursor is the index of the first letter of the page.
+// DeadLetters pages through the dead letters of every topic that wait for
+// somebody (api.Config). The cursor is the index of the first letter of the page.
+// One page is held in memory, however many letters there are.
 func (n *Node) DeadLetters(ctx context.Context, cursor string, limit int) ([]api.DeadLetter, string, error) {
 	from := 0
 	if cursor != "" {
-		v, err := strconv.Atoi(cursor)
-		if err != nil || v < 0 {
+		v, err := strconv.ParseUint(cursor, 10, 31)
+		if err != nil || v > maxLetters {
 			return nil, "", canon.NewFault(canon.CodeBadInput, err, "cursor is not one of ours")
 		}
-		from = v
+		from = int(v)
+	}
+	r, err := replay.New(replay.Config{Source: kafkalog.NewReplayLog(n.cluster, nil), Logger: n.log})
+	if err != nil {
+		return nil, "", err
+	}
+	sel := replay.Selection{Dead: true, Limit: maxLetters}
+	for _, k := range canon.Kinds() {
+		sel.Topics = append(sel.Topics, kafkalog.TopicOf(k))
 	}
 	var out []api.DeadLetter
 	next, i := "", 0
 	full := errors.New("page is full")
-	for _, k := range canon.Kinds() {
-		err := n.cluster.DeadLetters(ctx, kafkalog.TopicOf(k), false, func(d kafkalog.DeadLetter) error {
-			if i++; i <= from {
-				return nil
-			}
-			if len(out) == limit {
-				next = strconv.Itoa(i - 1)
-				return full
-			}
-			out = append(out, api.DeadLetter{
-				Topic: d.At.Topic, Partition: d.At.Partition, Offset: d.At.Offset,
-				SourceTopic: d.Origin.Topic, SourcePartition: d.Origin.Partition, SourceOffset: d.Origin.Offset,
-				Conversation: string(d.Conversation), Message: string(d.Message), Kind: string(d.Kind),
-				Code: d.Death.Code, Detail: d.Death.Detail, NextStep: d.Death.Code.NextStep(), Attempts: d.Death.Attempts, FailedAt: d.DiedAt,
-			})
+	err = r.Letters(ctx, sel, false, func(l replay.Letter) error {
+		if i++; i <= from {
 			return nil
-		})
-		if errors.Is(err, full) {
-			break
 		}
-		if err != nil {
-			return nil, "", fmt.Errorf("reading dead letters of %s: %w", k, err)
+		if len(out) == limit {
+			next = strconv.Itoa(i - 1)
+			return full
 		}
+		d, err := deadLetterOf(&l)
+		out = append(out, d)
+		return err
+	})
+	if err != nil && !errors.Is(err, full) {
+		return nil, "", fmt.Errorf("reading dead letters: %w", err)
 	}
 	return out, next, nil
+}
+
+// maxLetters bounds how far an operator pages, as a selection is bounded.
+const maxLetters = 5_000_000
+
+func deadLetterOf(l *replay.Letter) (api.DeadLetter, error) {
+	at, err := kafkalog.ParsePosition(l.Position)
+	if err != nil {
+		return api.DeadLetter{}, err
+	}
+	return api.DeadLetter{
+		Topic: at.Topic, Partition: at.Partition, Offset: at.Offset,
+		SourceTopic: l.Origin.Topic, SourcePartition: l.Origin.Partition, SourceOffset: l.Origin.Offset,
+		Conversation: string(l.Conversation), Message: string(l.ID), Kind: string(l.Kind),
+		Code: l.Code, Detail: l.Cause, NextStep: l.NextStep, Attempts: l.Attempts, FailedAt: l.DiedAt,
+	}, nil
 }

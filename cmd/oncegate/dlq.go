@@ -79,6 +79,9 @@ func dlqShow(t *target) *cobra.Command {
 			return out.print(c.OutOrStdout(), v, nil, func(add func(...any)) {
 				add("position", l.Position)
 				add("topic", l.Topic)
+				add("from", l.Origin)
+				add("group", l.Group)
+				add("stage", l.Stage)
 				add("conversation", l.Conversation)
 				add("message", l.ID)
 				add("code", l.Code)
@@ -115,7 +118,7 @@ func printable(s string) string {
 
 func dlqRedrive(t *target) *cobra.Command {
 	var opt replay.RunOptions
-	var execute bool
+	var discard, execute bool
 	c := &cobra.Command{
 		Use: "redrive", Short: "Send dead letters to their topics again; without --execute it only plans",
 		Example: "  oncegate dlq redrive --topic evidence.request.v1\n  oncegate dlq redrive --topic evidence.request.v1 --execute", Args: cobra.NoArgs,
@@ -123,12 +126,12 @@ func dlqRedrive(t *target) *cobra.Command {
 	s := selectorFlags(c)
 	f := c.Flags()
 	f.BoolVar(&execute, "execute", false, "send; without it only the plan is shown")
-	f.BoolVar(&opt.Discard, "discard", false, "settle without sending; needs --reason")
+	f.BoolVar(&discard, "discard", false, "settle without sending; needs --reason")
 	f.StringVar(&opt.Reason, "reason", "", "why; audited, names no person")
 	f.Float64Var(&opt.Rate, "rate", 50, "messages a second")
 	out := outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if opt.Discard && opt.Reason == "" {
+		if discard && opt.Reason == "" {
 			return &codedError{exitRefused, fmt.Errorf("--discard needs --reason: it is audited")}
 		}
 		sel, err := s.selection()
@@ -137,7 +140,11 @@ func dlqRedrive(t *target) *cobra.Command {
 		}
 		sel.Dead = true
 		return withReplayer(c, t, func(r *replay.Replayer) error {
-			p, err := r.Plan(c.Context(), sel, false)
+			plan := func() (*replay.Plan, error) { return r.Plan(c.Context(), sel, false) }
+			if discard {
+				plan = func() (*replay.Plan, error) { return r.PlanDiscard(c.Context(), sel) }
+			}
+			p, err := plan()
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"oncegate/gateway/payload"
+	"oncegate/gateway/replay"
 	"oncegate/schemas"
 	"oncegate/schemas/canon"
 )
@@ -17,8 +18,8 @@ import (
 // binding 3.2), W3C trace context, and our own.
 const (
 	headerSpec        = "ce_specversion"
-	headerID          = "ce_id"
-	headerType        = "ce_type"
+	headerID          = replay.HeaderID
+	headerType        = replay.HeaderKind
 	headerSource      = "ce_source"
 	headerTime        = "ce_time"
 	headerSubject     = "ce_subject" // the conversation
@@ -28,7 +29,7 @@ const (
 	headerPartition   = "ce_partitionkey"  // partitioning extension: equals the key
 	headerTrace       = "traceparent"
 	headerContent     = "content-type"
-	headerReplayOf    = "gw_replay_of"
+	headerReplayOf    = replay.HeaderReplayOf
 
 	mediaJSON = "application/json"
 )

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go/protocol"
 
+	"oncegate/gateway/replay"
 	"oncegate/schemas/canon"
 )
 
@@ -116,122 +117,19 @@ func TestWhatAHandlersErrorMeans(t *testing.T) {
 		if attempts != 5 {
 			t.Errorf("%d attempts, want 5", attempts)
 		}
-		letters := deadLetters(t, r.c, topic)
+		letters := r.letters(t, false)
 		if len(letters) != 1 {
 			t.Fatalf("%d dead letters, want 1", len(letters))
 		}
 		l := letters[0]
-		if l.Origin != (Position{topic, 0, 1}) || l.Conversation != at[0] || l.Message != decision(at[0], 1).ID || l.Kind != canon.KindConsentDecision ||
-			l.Death.Code != canon.CodeRequestInvalid || l.Death.Kind != canon.Invalid || l.Death.Attempts != 1 || l.Death.Detail != "rule 7 is broken" ||
-			l.Death.Stage != StageHandle || l.Death.Group != "errors" || l.Death.FirstFailedAt.IsZero() {
-			t.Errorf("dead letter %+v", l)
+		wantLetter := replay.Letter{
+			Position: DeadLetters(topic) + "/0/0", Topic: topic, Origin: replay.Origin{Topic: topic, Partition: 0, Offset: 1},
+			Kind: canon.KindConsentDecision, ID: decision(at[0], 1).ID, Conversation: at[0], Group: "errors", Stage: string(StageHandle),
+			Failure: string(canon.Invalid), Code: canon.CodeRequestInvalid, Cause: "rule 7 is broken", NextStep: canon.CodeRequestInvalid.NextStep(),
+			Attempts: 1, DiedAt: l.DiedAt, FirstFailedAt: l.FirstFailedAt, Size: l.Size,
 		}
-	})
-}
-
-func deadLetters(t *testing.T, c *Cluster, topic string) (out []DeadLetter) {
-	t.Helper()
-	if err := c.DeadLetters(deadline(t), topic, false, func(d DeadLetter) error { out = append(out, d); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func TestDeadLettersKeepTheOriginalAndAreRedriven(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
-		r := s.room(t)
-		topic := TopicOf(canon.KindConsentDecision)
-		// Nothing that decodes: bytes, key and headers must come back as they were.
-		bad := &Record{Topic: topic, Partition: -1, Key: []byte("no uuid"), Value: []byte("{\x00\xff"), Headers: []Header{{"x", nil}, {"x", []byte{1}}, {headerID, []byte("none")}}}
-		if err := r.producer.Produce(deadline(t), bad); err != nil {
-			t.Fatal(err)
-		}
-		m := decision(conversationID(1), 0)
-		if err := r.writer.Publish(deadline(t), m); err != nil {
-			t.Fatal(err)
-		}
-		var mu sync.Mutex
-		mended := false
-		got := make(chan canon.Message, 4)
-		_, _ = r.consumer(t, "dead", func(_ context.Context, m canon.Message) ([]canon.Message, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			if !mended {
-				return nil, canon.NewFault(canon.CodeMappingFailed, nil, "births.yaml:3:4")
-			}
-			got <- m
-			return nil, nil
-		})
-		await(t, "two dead letters", func() bool { return len(deadLetters(t, r.c, topic)) == 2 })
-		var undecodable, invalid DeadLetter
-		for _, l := range deadLetters(t, r.c, topic) {
-			if l.Message == m.ID {
-				invalid = l
-			} else {
-				undecodable = l
-			}
-		}
-		_, rec, err := r.c.DeadLetter(deadline(t), undecodable.At)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff(Record{Key: bad.Key, Value: bad.Value, Headers: bad.Headers}, Record{Key: rec.Key, Value: rec.Value, Headers: rec.Headers[:3]}); d != "" {
-			t.Errorf("original (-want +got):\n%s", d)
-		}
-		if undecodable.Death.Stage != StageDecode || undecodable.Death.Code != canon.CodeMessageInvalid || undecodable.Conversation != "" || undecodable.Message != "" {
-			t.Errorf("undecodable: %+v", undecodable)
-		}
-
-		// Redriven before the cause is removed it dies again, and is counted.
-		if _, err := r.c.Redrive(deadline(t), r.producer, invalid.At); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.c.Redrive(deadline(t), r.producer, invalid.At); canon.AsFault(err).Kind != canon.Conflict {
-			t.Errorf("redriving twice: %v", err)
-		}
-		again := func() (l DeadLetter) {
-			for _, d := range deadLetters(t, r.c, topic) {
-				if d.Message == m.ID {
-					l = d
-				}
-			}
-			return l
-		}
-		await(t, "the second death", func() bool { return again().ReplayCount == 1 })
-		if l := again(); !l.Death.FirstFailedAt.Equal(invalid.Death.FirstFailedAt) {
-			t.Errorf("first failed at %v, want %v", l.Death.FirstFailedAt, invalid.Death.FirstFailedAt)
-		}
-		mu.Lock()
-		mended = true
-		mu.Unlock()
-		pos, err := r.c.Redrive(deadline(t), r.producer, again().At)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.ReplayOf = m.ID
-		if d := cmp.Diff(m, receive(t, "the message", got)); d != "" {
-			t.Errorf("redriven (-want +got):\n%s", d)
-		}
-		if rec, err := r.c.At(deadline(t), pos); err != nil {
-			t.Error(err)
-		} else if n, _ := rec.Header(headerReplayCount); n != "2" {
-			t.Errorf("replay count %s, want 2", n)
-		}
-		if err := r.c.Discard(deadline(t), r.producer, undecodable.At, " "); canon.AsFault(err).Kind != canon.Invalid {
-			t.Errorf("discarding without a reason: %v", err)
-		}
-		if err := r.c.Discard(deadline(t), r.producer, undecodable.At, "test of the writer"); err != nil {
-			t.Error(err)
-		}
-		if l := deadLetters(t, r.c, topic); len(l) != 0 {
-			t.Errorf("left: %+v", l)
-		}
-		var all []string
-		if err := r.c.DeadLetters(deadline(t), topic, true, func(d DeadLetter) error { all = append(all, d.Settled); return nil }); err != nil || len(all) != 3 {
-			t.Errorf("settled: %v, %v", all, err)
-		}
-		if _, _, err := r.c.DeadLetter(deadline(t), Position{topic, 0, 0}); canon.AsFault(err).Code != canon.CodeBadInput {
-			t.Errorf("a living record as dead letter: %v", err)
+		if d := cmp.Diff(wantLetter, l); d != "" || l.FirstFailedAt.IsZero() || l.DiedAt.IsZero() || l.Size == 0 {
+			t.Errorf("dead letter (-want +got):\n%s", d)
 		}
 	})
 }

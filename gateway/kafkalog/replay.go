@@ -3,6 +3,7 @@ package kafkalog
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"oncegate/gateway/replay"
 )
@@ -43,8 +44,10 @@ func (l *ReplayLog) Bounds(ctx context.Context, r replay.Range) ([]replay.Span, 
 			return nil, fmt.Errorf("bounding %s/%d: %w", r.Topic, p, err)
 		}
 		if !r.To.IsZero() {
-			// The end of the log bounds what was written before a time in the past.
-			if to, err := l.c.offsets(ctx, r.To.UnixMilli(), map[string][]int{r.Topic: {p}}); err != nil {
+			// The end of the log bounds what was written before a time in the past. The
+			// log knows milliseconds: a part of one belongs to what was before.
+			at := max(r.To.Add(time.Millisecond-1).UnixMilli(), 0)
+			if to, err := l.c.offsets(ctx, at, map[string][]int{r.Topic: {p}}); err != nil {
 				return nil, fmt.Errorf("bounding %s/%d: %w", r.Topic, p, err)
 			} else if at := to[r.Topic][p]; at >= 0 {
 				end = min(end, at)

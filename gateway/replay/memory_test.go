@@ -193,6 +193,11 @@ func letter(topic string, i, c int, more ...replay.Header) replay.Record {
 		{Key: replay.HeaderAttempts, Value: []byte("3")},
 		{Key: replay.HeaderFirstFailed, Value: []byte("2026-11-01T11:00:00Z")},
 		{Key: "__connect.errors.topic", Value: []byte(topic)},
+		{Key: "__connect.errors.partition", Value: []byte("1")},
+		{Key: "__connect.errors.offset", Value: []byte("7")},
+		{Key: "__connect.errors.connector.name", Value: []byte("registers")},
+		{Key: "__connect.errors.stage", Value: []byte("TASK_PUT")},
+		{Key: "__connect.errors.exception.class.name", Value: []byte("canon.Fault.invalid")},
 		{Key: "__connect.errors.exception.message", Value: []byte("register.yaml:11:27\x1b[31m no such place")},
 	}, more...)...)
 }

@@ -79,10 +79,11 @@ type Plan struct {
 	ID        string    `json:"id"` // names the job; derived from the rest
 	CreatedAt time.Time `json:"createdAt"`
 	Selection Selection `json:"selection"`
-	Again     bool      `json:"again,omitempty"` // new ids: done again, not swallowed
+	Again     bool      `json:"again,omitempty"`   // new ids: done again, not swallowed
+	Discard   bool      `json:"discard,omitempty"` // dead letters are settled and not sent
 	Spans     []Span    `json:"spans"`
 
-	Messages  int            `json:"messages"`            // would be sent
+	Messages  int            `json:"messages"`            // would be sent, or discarded
 	Exchanges int            `json:"exchanges"`           // conversations that they belong to
 	Swallowed *int           `json:"swallowed,omitempty"` // of Messages, were applied already; unset: not known
 	Bytes     int64          `json:"bytes"`
@@ -103,13 +104,26 @@ type KindCount struct {
 
 // Plan counts what a run of the selection would do. Nothing is sent.
 func (r *Replayer) Plan(ctx context.Context, sel Selection, again bool) (*Plan, error) {
+	return r.plan(ctx, sel, Plan{Again: again})
+}
+
+// PlanDiscard counts the dead letters of the selection (Dead is implied) that a
+// run would settle without sending them: all that wait, also those that cannot be
+// sent because they have no id, died too often or are of a forgotten conversation.
+func (r *Replayer) PlanDiscard(ctx context.Context, sel Selection) (*Plan, error) {
+	sel.Dead = true
+	return r.plan(ctx, sel, Plan{Discard: true})
+}
+
+func (r *Replayer) plan(ctx context.Context, sel Selection, as Plan) (*Plan, error) {
 	if err := sel.Validate(); err != nil {
 		return nil, canon.NewFault(canon.CodeBadInput, nil, "selection: %s", err)
 	}
-	p := &Plan{CreatedAt: r.cfg.Now().UTC(), Again: again, Skipped: make(map[Reason]int), Kinds: []KindCount{}}
+	p := &as
+	p.CreatedAt, p.Skipped, p.Kinds = r.cfg.Now().UTC(), make(map[Reason]int), []KindCount{}
 	p.Selection = sel.fixed(p.CreatedAt)
 	var err error
-	if p.Spans, err = r.spans(ctx, &p.Selection); err != nil {
+	if p.Spans, err = r.spans(ctx, &p.Selection, p.Selection.topics()...); err != nil {
 		return nil, fmt.Errorf("planning a replay: %w", err)
 	}
 	p.ID = p.deriveID()
@@ -121,7 +135,8 @@ func (r *Replayer) Plan(ctx context.Context, sel Selection, again bool) (*Plan, 
 	if err != nil {
 		return nil, fmt.Errorf("planning a replay: %w", err)
 	}
-	if r.cfg.Known != nil {
+	asks := r.cfg.Known != nil && !p.Discard
+	if asks {
 		p.Swallowed = new(int)
 	}
 	err = w.run(ctx, func(rec *Record, why Reason) error {
@@ -129,11 +144,11 @@ func (r *Replayer) Plan(ctx context.Context, sel Selection, again bool) (*Plan, 
 			p.Skipped[why]++
 			return nil
 		}
-		conversation, kind := canon.ConversationID(rec.Key), rec.kind()
+		kind := rec.kind()
 		k := perKind[kind]
 		if k == nil {
 			k = &KindCount{Kind: kind}
-			if r.cfg.Known != nil {
+			if asks {
 				k.Swallowed = new(int)
 			}
 			perKind[kind], exchanges[kind] = k, make(map[canon.ConversationID]bool)
@@ -141,14 +156,17 @@ func (r *Replayer) Plan(ctx context.Context, sel Selection, again bool) (*Plan, 
 		p.Messages++
 		k.Messages++
 		p.Bytes += int64(len(rec.Value))
-		all[conversation], exchanges[kind][conversation] = true, true
+		conversation := canon.ConversationID(rec.Key)
+		if canon.ValidUUID(string(conversation)) {
+			all[conversation], exchanges[kind][conversation] = true, true
+		}
 		if p.First.IsZero() || rec.Time.Before(p.First) {
 			p.First = rec.Time.UTC()
 		}
 		if rec.Time.After(p.Last) {
 			p.Last = rec.Time.UTC()
 		}
-		if r.cfg.Known == nil || again { // a new id is not known to anybody
+		if !asks || p.Again { // a new id is not known to anybody
 			return nil
 		}
 		id, _ := rec.id()
@@ -184,8 +202,9 @@ func (p *Plan) digest() string {
 	data, err := json.Marshal(struct {
 		Selection Selection
 		Again     bool
+		Discard   bool
 		Spans     []Span
-	}{p.Selection, p.Again, p.Spans})
+	}{p.Selection, p.Again, p.Discard, p.Spans})
 	if err != nil {
 		panic(err) // plain values always encode
 	}
@@ -193,9 +212,9 @@ func (p *Plan) digest() string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-func (r *Replayer) spans(ctx context.Context, sel *Selection) ([]Span, error) {
+func (r *Replayer) spans(ctx context.Context, sel *Selection, topics ...string) ([]Span, error) {
 	out := []Span{}
-	for _, topic := range sel.topics() {
+	for _, topic := range topics {
 		rng := Range{Topic: topic, From: sel.From, To: sel.To}
 		if sel.Conversation != "" {
 			rng.Key = []byte(sel.Conversation)

@@ -2,8 +2,8 @@ package replay
 
 import (
 	"context"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"oncegate/schemas/canon"
@@ -15,14 +15,9 @@ const (
 	HeaderKind        = "ce_type"
 	HeaderReplayOf    = "gw_replay_of"
 	HeaderReplayCount = "gw_replay_count"
-	HeaderErrorCode   = "gw_error_code"
-	HeaderAttempts    = "gw_attempts"
-	HeaderFirstFailed = "gw_first_failed_at"
-	HeaderSettles     = "gw_settles"        // topic/partition/offset of a dead letter
-	HeaderSettlement  = "gw_settlement"     // redriven, discarded
-	HeaderReplayJob   = "gw_replay_job"     // beside HeaderSettles
-	connectErrors     = "__connect.errors." // Kafka Connect's names for the cause of a dead letter
-	headerCause       = connectErrors + "exception.message"
+	HeaderReplayJob   = "gw_replay_job" // beside HeaderSettles
+	HeaderSettles     = "gw_settles"    // topic/partition/offset of a dead letter
+	HeaderSettlement  = "gw_settlement" // redriven, discarded
 	deadSuffix        = ".dlq"
 )
 
@@ -64,11 +59,12 @@ func (r *Record) id() (canon.MessageID, bool) {
 	return canon.MessageID(s), canon.ValidUUID(s)
 }
 
+// kind is one of ours: a header that says something else is not repeated.
 func (r *Record) kind() canon.Kind {
-	if s, ok := r.Header(HeaderKind); ok && len(s) <= 64 {
+	if s, _ := r.Header(HeaderKind); slices.Contains(canon.Kinds(), canon.Kind(s)) {
 		return canon.Kind(s)
 	}
-	return canon.Kind(strings.TrimSuffix(r.Topic, deadSuffix))
+	return canon.Kind(r.target())
 }
 
 // replays returns how often the record was sent again; an unreadable count is

@@ -349,6 +349,8 @@ func TestRunIsRefused(t *testing.T) {
 	good := x.plan(t, replay.Selection{Topics: []string{queries}}, false)
 	changed := *good
 	changed.Again = true
+	live := *good
+	live.Discard = true
 	tests := map[string]struct {
 		plan *replay.Plan
 		opt  replay.RunOptions
@@ -357,7 +359,7 @@ func TestRunIsRefused(t *testing.T) {
 		"negative rate":   {good, replay.RunOptions{Rate: -1}},
 		"negative max":    {good, replay.RunOptions{Max: -1}},
 		"long reason":     {good, replay.RunOptions{Reason: strings.Repeat("x", 501)}},
-		"discard of live": {good, replay.RunOptions{Discard: true, Reason: "x"}},
+		"discard of live": {&live, replay.RunOptions{Reason: "x"}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -16,15 +16,13 @@ import (
 
 // RunOptions say how a plan is carried out.
 type RunOptions struct {
-	// Reason is recorded in the audit. Required with Again and Discard. It names
-	// no person.
+	// Reason is recorded in the audit. Required for a plan with Again or Discard.
+	// It names no person.
 	Reason string
 	// Rate is how many messages a second are sent at most. Default: 50.
 	Rate float64
 	// Max ends the run after so many messages, to be resumed. Default: all.
 	Max int
-	// Discard settles dead letters without sending them.
-	Discard bool
 	// Progress is called after each batch, from the goroutine of Run.
 	Progress func(Report)
 }
@@ -119,16 +117,16 @@ func (r *Replayer) checkRun(p *Plan, opt *RunOptions) error {
 		errs = append(errs, errors.New("max: negative"))
 	}
 	opt.Reason = strings.TrimSpace(opt.Reason)
-	if (p.Again || opt.Discard) && opt.Reason == "" {
+	if (p.Again || p.Discard) && opt.Reason == "" {
 		errs = append(errs, errors.New("reason: required to do something again or to discard it"))
 	}
 	if utf8.RuneCountInString(opt.Reason) > maxReason {
 		errs = append(errs, fmt.Errorf("reason: longer than %d characters", maxReason))
 	}
-	if opt.Discard && !p.Selection.Dead {
+	if p.Discard && !p.Selection.Dead {
 		errs = append(errs, errors.New("only dead letters can be discarded"))
 	}
-	if opt.Discard && p.Again {
+	if p.Discard && p.Again {
 		errs = append(errs, errors.New("a letter cannot be discarded and done again"))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -141,7 +139,7 @@ func (r *Replayer) checkRun(p *Plan, opt *RunOptions) error {
 func (r *Replayer) audit(ctx context.Context, run *run, outcome string) error {
 	step := "replay.run"
 	switch {
-	case run.opt.Discard:
+	case run.plan.Discard:
 		step = "dead-letter.discard"
 	case run.plan.Selection.Dead:
 		step = "dead-letter.redrive"
@@ -165,7 +163,8 @@ type run struct {
 	report Report
 
 	batch   []Record // to be sent
-	letters []Record // dead letters that the batch settles
+	taken   int      // messages of the batch, also those that are only settled
+	letters []Record // dead letters that the batch settles, without their bodies
 	next    Span     // where the batch ends: From is the next offset of the partition
 	paced   int      // sent by this run, for the rate
 }
@@ -191,26 +190,32 @@ func (run *run) all(ctx context.Context) error {
 		if why != "" {
 			// A second letter of a message that is redriven is dealt with, too.
 			if run.plan.Selection.Dead && why == SkipDuplicate {
-				run.letters = append(run.letters, *rec)
+				run.letters = append(run.letters, placeOf(rec))
 			}
 			if run.report.Skipped == nil {
 				run.report.Skipped = make(map[Reason]int)
 			}
 			run.report.Skipped[why]++
+			if len(run.letters) >= maxBatch {
+				return run.flush(ctx)
+			}
 			return nil
 		}
-		if run.opt.Max > 0 && run.paced+len(run.batch) >= run.opt.Max {
+		if run.opt.Max > 0 && run.paced+run.taken >= run.opt.Max {
 			run.next.From-- // this one is not part of it
 			if err := run.flush(ctx); err != nil {
 				return err
 			}
 			return errStopped
 		}
-		run.batch = append(run.batch, again(rec, run.plan))
-		if run.plan.Selection.Dead {
-			run.letters = append(run.letters, *rec)
+		run.taken++
+		if !run.plan.Discard {
+			run.batch = append(run.batch, again(rec, run.plan))
 		}
-		if len(run.batch) >= size {
+		if run.plan.Selection.Dead {
+			run.letters = append(run.letters, placeOf(rec))
+		}
+		if run.taken >= size || len(run.letters) >= maxBatch {
 			return run.flush(ctx)
 		}
 		return nil
@@ -234,7 +239,7 @@ func (run *run) flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if len(run.batch) > 0 && !run.opt.Discard {
+	if len(run.batch) > 0 {
 		if err := run.pace(ctx); err != nil {
 			return err
 		}
@@ -244,15 +249,16 @@ func (run *run) flush(ctx context.Context) error {
 	}
 	if len(run.letters) > 0 {
 		how := SettledRedriven
-		if run.opt.Discard {
+		if run.plan.Discard {
 			how = SettledDiscarded
 		}
 		if err := run.r.settle(ctx, run.letters, how, run.plan.ID); err != nil {
 			return err
 		}
 	}
-	run.paced += len(run.batch)
-	run.report.Sent += len(run.batch)
+	run.paced += run.taken
+	run.report.Sent += run.taken
+	run.taken = 0
 	clear(run.batch)
 	clear(run.letters)
 	run.batch, run.letters = run.batch[:0], run.letters[:0]
@@ -310,7 +316,7 @@ func again(rec *Record, p *Plan) Record {
 	for _, h := range rec.Headers {
 		switch {
 		case h.Key == HeaderReplayOf, h.Key == HeaderReplayCount, p.Again && h.Key == HeaderID,
-			p.Selection.Dead && isFailure(h.Key):
+			p.Selection.Dead && IsCause(h.Key):
 			continue
 		}
 		out.Headers = append(out.Headers, h)
@@ -325,11 +331,7 @@ func again(rec *Record, p *Plan) Record {
 	return out
 }
 
-// isFailure reports whether a header tells of a failure, not of the message.
-func isFailure(name string) bool {
-	switch name {
-	case HeaderErrorCode, HeaderAttempts, HeaderFirstFailed:
-		return true
-	}
-	return strings.HasPrefix(name, connectErrors)
+// placeOf is what the settlement of a letter needs of it.
+func placeOf(rec *Record) Record {
+	return Record{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Key: rec.Key}
 }

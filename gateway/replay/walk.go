@@ -14,10 +14,12 @@ type walk struct {
 	r         *Replayer
 	sel       *Selection
 	spans     []Span
-	settled   map[string]string        // position of a dead letter -> settlement
+	discard   bool
+	settled   ledger
 	seen      map[canon.MessageID]bool // ids that are sent
 	forgotten map[canon.ConversationID]bool
 	limit     int
+	taken     int
 	truncated bool
 }
 
@@ -28,13 +30,14 @@ func (r *Replayer) newWalk(ctx context.Context, p *Plan) (*walk, error) {
 		r:         r,
 		sel:       &p.Selection,
 		spans:     p.Spans,
+		discard:   p.Discard,
 		seen:      make(map[canon.MessageID]bool),
 		forgotten: make(map[canon.ConversationID]bool),
 		limit:     p.Selection.Limit,
 	}
 	if p.Selection.Dead {
 		var err error
-		if w.settled, err = r.settlements(ctx, p.Selection.topics()); err != nil {
+		if w.settled, err = r.settlements(ctx, p.Selection.topics()...); err != nil {
 			return nil, err
 		}
 	}
@@ -48,20 +51,22 @@ func (w *walk) run(ctx context.Context, f func(*Record, Reason) error) error {
 			if !w.sel.covers(rec) {
 				return nil
 			}
-			if _, ok := rec.Header(HeaderSettles); ok && w.sel.Dead {
-				return nil // a note about a letter, not a letter
+			if w.sel.Dead && isNote(rec) {
+				return nil
 			}
 			why, err := w.judge(ctx, rec)
 			if err != nil {
 				return err
 			}
 			if why == "" {
-				if len(w.seen) >= w.limit {
+				if w.taken >= w.limit {
 					w.truncated = true
 					return errEnough
 				}
-				id, _ := rec.id()
-				w.seen[id] = true
+				w.taken++
+				if id, ok := rec.id(); ok && !w.discard {
+					w.seen[id] = true
+				}
 			}
 			return f(rec, why)
 		})
@@ -76,11 +81,14 @@ func (w *walk) run(ctx context.Context, f func(*Record, Reason) error) error {
 }
 
 func (w *walk) judge(ctx context.Context, rec *Record) (Reason, error) {
+	if w.sel.Dead && w.settled.of(rec) != "" {
+		return SkipSettled, nil
+	}
+	if w.discard {
+		return "", nil // also what can never be sent: nobody else could put it away
+	}
 	if rec.Value == nil {
 		return SkipTombstone, nil
-	}
-	if w.sel.Dead && w.settled[rec.Position()] != "" {
-		return SkipSettled, nil
 	}
 	id, ok := rec.id()
 	if !ok || len(rec.Key) == 0 {
