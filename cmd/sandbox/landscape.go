@@ -56,6 +56,7 @@ type Landscape struct {
 	servers  []*http.Server
 	client   *http.Client
 	ownsDir  bool
+	ports    ports
 	notices  chan webhookEvent
 	registry map[string]*register.Definition
 }
@@ -127,13 +128,13 @@ func (l *Landscape) outside() error {
 		to            **member
 		country, name string
 	}{{&l.si, "SI", Slovenia}, {&l.es, "ES", Spain}} {
-		if *m.to, err = newMember(l.dir, m.country, m.name); err != nil {
+		if *m.to, err = newMember(&l.ports, l.dir, m.country, m.name); err != nil {
 			return err
 		}
 	}
 	addr := l.cfg.Portal
 	if addr == "" {
-		if addr, err = freeAddr(); err != nil {
+		if addr, err = l.ports.free(); err != nil {
 			return err
 		}
 	}
@@ -337,6 +338,7 @@ func (l *Landscape) Close() error {
 	if l.client != nil {
 		l.client.CloseIdleConnections()
 	}
+	errs = append(errs, l.ports.close())
 	if l.ownsDir {
 		errs = append(errs, os.RemoveAll(l.dir))
 	}

@@ -7,11 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -46,28 +43,7 @@ type engine struct {
 // obj is a YAML mapping under construction.
 type obj = map[string]any
 
-// freeAddr returns a loopback address that nobody listens on. The port lies below
-// the range from which the kernel gives ports to outgoing connections, so that it
-// is still free when its server starts.
-func freeAddr() (string, error) {
-	var last error
-	for range 100 {
-		n, err := rand.Int(rand.Reader, big.NewInt(12_000))
-		if err != nil {
-			return "", fmt.Errorf("finding a free port: %w", err)
-		}
-		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.FormatInt(20_000+n.Int64(), 10)))
-		if err != nil {
-			last = err
-			continue
-		}
-		defer ln.Close()
-		return ln.Addr().String(), nil
-	}
-	return "", fmt.Errorf("finding a free port: %w", last)
-}
-
-func newMember(root, country, name string) (*member, error) {
+func newMember(ports *ports, root, country, name string) (*member, error) {
 	m := &member{
 		Country: country, Name: name, Dir: filepath.Join(root, name),
 		AccessPoint: "urn:oasis:names:tc:ebcore:partyid-type:unregistered:" + country + "::AP_" + country + "_SANDBOX",
@@ -75,7 +51,7 @@ func newMember(root, country, name string) (*member, error) {
 	}
 	rand.Read(m.Hook) //nolint:errcheck // never fails
 	for _, u := range []*string{&m.AS4, &m.API, &m.Web} {
-		addr, err := freeAddr()
+		addr, err := ports.free()
 		if err != nil {
 			return nil, err
 		}
