@@ -40,7 +40,8 @@ type keyPartition struct {
 	next      int64         // everything below is in the index
 	moved     chan struct{} // closed when next moves
 	keys      map[canon.ConversationID]map[string][]byte
-	forgotten map[canon.ConversationID]kidSet // with the keys that have no tombstone yet
+	since     map[canon.ConversationID]time.Time // when the first of its keys was written
+	forgotten map[canon.ConversationID]kidSet    // with the keys that have no tombstone yet
 }
 
 type kidSet map[string]struct{}
@@ -68,6 +69,7 @@ func (k *Keys) Run(ctx context.Context) error {
 	for i := range k.parts {
 		k.parts[i] = keyPartition{
 			moved: make(chan struct{}), keys: make(map[canon.ConversationID]map[string][]byte),
+			since:     make(map[canon.ConversationID]time.Time),
 			forgotten: make(map[canon.ConversationID]kidSet),
 		}
 	}
@@ -144,6 +146,7 @@ func (k *Keys) apply(partition int, r *Record) {
 		}
 		p.forgotten[id] = void
 		delete(p.keys, id)
+		delete(p.since, id)
 	case r.Value == nil:
 		delete(p.keys[id], kid)
 		delete(void, kid)
@@ -152,6 +155,7 @@ func (k *Keys) apply(partition int, r *Record) {
 	default:
 		if p.keys[id] == nil {
 			p.keys[id] = make(map[string][]byte, 1)
+			p.since[id] = r.Time
 		}
 		p.keys[id][kid] = append([]byte(nil), r.Value...) // not the whole answer it came in
 	}
@@ -219,6 +223,26 @@ func (k *Keys) Get(ctx context.Context, id canon.ConversationID) ([]payload.Wrap
 		out = append(out, payload.WrappedKey{ID: kid, Wrapped: append([]byte(nil), wrapped...)})
 	}
 	return out, nil
+}
+
+// Older returns conversations whose first key was written before a time and that
+// were not forgotten, at most limit, in no order. It tells what the index holds
+// now and waits for nothing.
+func (k *Keys) Older(before time.Time, limit int) []canon.ConversationID {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []canon.ConversationID
+	for i := range k.parts {
+		for id, at := range k.parts[i].since {
+			if len(out) == limit {
+				return out
+			}
+			if at.Before(before) {
+				out = append(out, id)
+			}
+		}
+	}
+	return out
 }
 
 // Add writes the key, then looks whether it stands before or behind a mark.

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"oncegate/gateway/payload"
 	"oncegate/gateway/payload/payloadtest"
@@ -196,6 +198,41 @@ func FuzzParseLocator(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		if l, err := parseLocator(s); err == nil && (l.chunks < 1 || l.first < 0 || l.last < l.first) {
 			t.Errorf("%q: %+v", s, l)
+		}
+	})
+}
+
+func TestKeysTellWhichAreOld(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		c := s.cluster(t)
+		s.topics(t, c, TopicPayloadKey)
+		k := s.keys(t, c, s.producer(t, c))
+		ctx := deadline(t)
+		start := time.Now()
+		for i := range 3 {
+			if err := k.Add(ctx, conversationID(i), "a", []byte{1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := k.Add(ctx, conversationID(1), "b", []byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Forget(ctx, conversationID(2)); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.Older(start.Add(-time.Minute), 10); len(got) != 0 {
+			t.Errorf("older than all: %v, want none", got)
+		}
+		later := time.Now().Add(time.Minute)
+		got := k.Older(later, 10)
+		slices.Sort(got)
+		want := []canon.ConversationID{conversationID(0), conversationID(1)}
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want those that were not forgotten: %v", got, want)
+		}
+		if got := k.Older(later, 1); len(got) != 1 {
+			t.Errorf("with limit 1: %v", got)
 		}
 	})
 }
