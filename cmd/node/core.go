@@ -65,6 +65,7 @@ func (n *Node) buildCore(context.Context) error {
 	if n.cfg.Has(RoleCore) {
 		n.handlers = append(n.handlers, consumer{RoleCore, coreKinds(), n.core.Handle})
 		n.work = append(n.work, func(ctx context.Context) error { return n.core.Deadlines(ctx, n.publish(RoleCore)) })
+		n.work = append(n.work, n.sweep)
 	}
 	return nil
 }

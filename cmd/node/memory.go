@@ -28,9 +28,9 @@ func (n *Node) openVault(ctx context.Context) error {
 	for _, id := range ring.Expired(time.Now()) {
 		n.log.Warn("key-encryption key is past its term: destroy its file", "key", id)
 	}
-	keys := kafkalog.NewKeys(n.cluster, n.producer)
-	n.background(keys.Run)
-	if n.keyring, err = payload.NewKeyring(payload.KeyringConfig{Keys: keys, Ring: ring}); err != nil {
+	n.keys = kafkalog.NewKeys(n.cluster, n.producer)
+	n.background(n.keys.Run)
+	if n.keyring, err = payload.NewKeyring(payload.KeyringConfig{Keys: n.keys, Ring: ring}); err != nil {
 		return err
 	}
 	if n.codec, err = kafkalog.NewCodec(kafkalog.CodecConfig{Source: "/" + n.cfg.Name, Sealer: n.keyring}); err != nil {

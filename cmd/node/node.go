@@ -46,6 +46,7 @@ type Node struct {
 	reg *prometheus.Registry
 	eng *addresses
 
+	keys     *kafkalog.Keys
 	keyring  *payload.Keyring
 	cluster  *kafkalog.Cluster
 	producer *kafkalog.Producer

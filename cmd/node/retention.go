@@ -1,6 +1,12 @@
 package node
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"oncegate/schemas/canon"
+)
 
 // RetentionConfig says how long what an exchange brought is kept at most. What
 // is over earlier is forgotten at once.
@@ -36,5 +42,53 @@ func (c *Config) validateRetention(bad func(string, string, ...any)) {
 	}
 	if log != 0 && d+horizonMargin > log {
 		bad("retention.delivered", "%v: the log keeps what it stands on for kafka.retention %v alone; want a day less", d, log)
+	}
+}
+
+const (
+	sweepEvery = time.Hour
+	sweepBatch = 1000
+)
+
+// sweep forgets keys that outlived every exchange: of an answer to an exchange
+// that is not ours, of a message that ended in the dead letters. No conversation
+// came of them, so no timer ends them (Reg. 2018/1724 Art. 14(3)(i)).
+func (n *Node) sweep(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if _, err := n.forgetOlder(ctx, time.Now().Add(-n.cfg.Retention.delivered()-horizonMargin)); err != nil && ctx.Err() == nil {
+			n.log.Error("forgetting keys that outlived their exchange", "error", err) // the next look tries again
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (n *Node) forgetOlder(ctx context.Context, before time.Time) (forgotten int, err error) {
+	publish := n.publish(RoleCore)
+	for {
+		ids := n.keys.Older(before, sweepBatch)
+		for _, id := range ids {
+			// Recorded first: who dies in between does both again, and the record has
+			// the same id.
+			err := publish(ctx, canon.Message{
+				ID: canon.Derive(canon.MessageID(id), "swept"), Kind: canon.KindAudit, Conversation: id, At: time.Now().UTC(),
+				Body: &canon.AuditEvent{Step: "exchange.forgotten", Room: "node", Outcome: "ok", Reason: "its key outlived every exchange"},
+			})
+			if err != nil {
+				return forgotten, fmt.Errorf("recording that %s is forgotten: %w", id, err)
+			}
+			if err := n.vault.Forget(ctx, id); err != nil {
+				return forgotten, fmt.Errorf("forgetting %s: %w", id, err)
+			}
+			forgotten++
+		}
+		if len(ids) < sweepBatch {
+			return forgotten, nil
+		}
 	}
 }
