@@ -36,5 +36,5 @@ func (p *paced) Read(b []byte) (int, error) {
 // bound sets until when the next bytes must be there. Set after the last Read it holds
 // for what the server reads of the body before it answers.
 func (p *paced) bound() bool {
-	return p.conn.SetReadDeadline(p.end.Add(time.Duration(p.n/pace) * time.Second)) == nil
+	return p.conn.SetReadDeadline(p.end.Add(time.Duration(p.n/pace)*time.Second)) == nil
 }

@@ -225,7 +225,7 @@ func signedOctets(p xmlsec.Decrypted) ([]byte, error) {
 		if err != nil {
 			return nil, ebms.Because(ebms.FailedAuthentication, err, "")
 		}
-		var b bytes.Buffer
+		b := swelling{left: swell*len(p.Content) + 1<<20}
 		if err := doc.Canonical(&b, xmldoc.C14N{}); err != nil {
 			return nil, ebms.Because(ebms.FailedAuthentication, err, "")
 		}
@@ -234,6 +234,25 @@ func signedOctets(p xmlsec.Decrypted) ([]byte, error) {
 		return crlf(p.Content), nil
 	}
 	return p.Content, nil
+}
+
+// swell is how much longer than a document its canonical form may be, after the first
+// MiB: namespaces are written out where they are used.
+const swell = 8
+
+var errSwollen = errors.New("canonical form is too long")
+
+// swelling is a buffer with an end.
+type swelling struct {
+	bytes.Buffer
+	left int
+}
+
+func (s *swelling) Write(p []byte) (int, error) {
+	if s.left -= len(p); s.left < 0 {
+		return 0, errSwollen
+	}
+	return s.Buffer.Write(p)
 }
 
 func crlf(b []byte) []byte {

@@ -158,6 +158,26 @@ func TestUncompressedTextIsHandedOnAsItIsSigned(t *testing.T) {
 }
 
 // The path of a PKIPath goes from the root to the leaf.
+// The MimeType of a part is not signed: whoever holds one old envelope can encrypt
+// another part for us, as XML that swells when it is canonicalized.
+func TestXMLThatSwellsIsRefused(t *testing.T) {
+	t.Parallel()
+	document := func(space string) []byte {
+		return []byte(`<r xmlns:w="urn:` + space + `">` + strings.Repeat("<w:a/>", 30_000) + `</r>`)
+	}
+	open := func(content []byte) (int, error) {
+		b, err := signedOctets(xmlsec.Decrypted{MimeType: "text/xml", Content: content})
+		return len(b), err
+	}
+	if n, err := open(document("example")); err != nil || n != len(`<r></r>`)+30_000*len(`<w:a xmlns:w="urn:example"></w:a>`) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	n, err := open(document(strings.Repeat("w", 1000)))
+	if code(err) != ebms.FailedAuthentication {
+		t.Errorf("%d bytes, error %v; want %s", n, err, ebms.FailedAuthentication)
+	}
+}
+
 // WSS4J compares names in the order in which the certificate has them, and types that
 // RFC 2253 does not name by their DER.
 func TestIssuerNameKeepsItsOrder(t *testing.T) {
