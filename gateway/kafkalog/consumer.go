@@ -182,7 +182,28 @@ func (k *Consumer) attempt(ctx context.Context, r *Record) (stage Stage, err err
 		return stage, err
 	}
 	stage = StagePublish
-	return stage, k.cfg.Writer.Publish(ctx, out...)
+	err = k.cfg.Writer.Publish(ctx, out...)
+	if err != nil && canon.AsFault(err).Code == canon.CodePayloadForgotten {
+		return stage, k.publishOpen(ctx, r, out)
+	}
+	return stage, err
+}
+
+// publishOpen writes what a handler says of an exchange that was forgotten while
+// it worked, or since it worked the first time: all but what is private, which
+// nobody could read. It is no dead letter, for nobody can ever send it.
+func (k *Consumer) publishOpen(ctx context.Context, r *Record, out []canon.Message) error {
+	for _, m := range out {
+		err := k.cfg.Writer.Publish(ctx, m)
+		if err != nil && canon.AsFault(err).Code == canon.CodePayloadForgotten {
+			k.c.cfg.Logger.Info("message of a forgotten exchange is left out", "group", k.cfg.Group, "record", r.Position().String(), "kind", string(m.Kind), "message", string(m.ID))
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bury writes a dead letter, however long it takes: the record must not be lost

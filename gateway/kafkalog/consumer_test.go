@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go/protocol"
 
+	"oncegate/gateway/payload"
 	"oncegate/gateway/replay"
 	"oncegate/schemas/canon"
 )
@@ -257,6 +258,45 @@ func TestResultIsOnTheLogBeforeItsInputIsCommitted(t *testing.T) {
 }
 
 // kafka-go's Reader.Close waits for its long poll, up to 10 s.
+// TestWhatAForgottenExchangeSays: a worker died after its exchange went on, and
+// another handles the message again when the key is destroyed. What it says in
+// private can never be written; the rest is, and nobody has to look.
+func TestWhatAForgottenExchangeSays(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		r := s.room(t)
+		in, private, open := decision(conversationID(1), 1), opened(conversationID(1)), decision(conversationID(1), 2)
+		keyring, ok := r.sealer.(*payload.Keyring)
+		if !ok {
+			t.Fatalf("sealer is a %T", r.sealer)
+		}
+		if _, err := keyring.Seal(t.Context(), in.Conversation, nil, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if err := keyring.Forget(t.Context(), in.Conversation); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.writer.Publish(deadline(t), in); err != nil {
+			t.Fatal(err)
+		}
+		_, stop := r.consumer(t, "forgotten", func(_ context.Context, m canon.Message) ([]canon.Message, error) {
+			if m.ID == in.ID {
+				return []canon.Message{private, open}, nil
+			}
+			return nil, nil
+		})
+		await(t, "what is open", func() bool { return len(scan(t, r.c, TopicOf(open.Kind))) == 2 })
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if got := scan(t, r.c, TopicOf(private.Kind)); len(got) != 0 {
+			t.Errorf("%d private messages were written", len(got))
+		}
+		if got := scan(t, r.c, DeadLetters(TopicOf(in.Kind))); len(got) != 0 {
+			t.Errorf("%d dead letters", len(got))
+		}
+	})
+}
+
 func TestConsumerEndsPromptly(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		c := s.cluster(t)

@@ -35,9 +35,10 @@ func Follow(cause Message, step string, at time.Time, body Body) Message {
 // Every worker (core, AS4 sender, register) is a Handler.
 // The messages it returns are published before the input is acknowledged.
 // It may be called again with the same message and must then return messages
-// with the same ids. An error means "could not decide": a Fault of kind Invalid
-// ends in the dead letters, Unavailable is tried again in place, anything else
-// stops the partition.
+// with the same ids. What it says in private of a conversation whose key was
+// forgotten is left out. An error means "could not decide": a Fault of kind
+// Invalid ends in the dead letters, Unavailable is tried again in place, anything
+// else stops the partition.
 type Handler func(ctx context.Context, m Message) ([]Message, error)
 
 // Publish returns nil only when every message is durable on the log.
