@@ -140,15 +140,19 @@ func (c *Config) Check(embedded bool) error {
 	return errors.Join(errs...)
 }
 
-// Forget empties the memory, as if Redis had lost it. The log tells it again.
+// Forget empties the memory, as if Redis had lost it: all at once, for a memory
+// that lost only some of it does not know that. The log tells it again.
 func (n *Node) Forget(ctx context.Context) error {
+	var keys []string
 	iter := n.redis.Scan(ctx, 0, string(n.prefix())+":*", 1000).Iterator()
 	for iter.Next(ctx) {
-		if err := n.redis.Del(ctx, iter.Val()).Err(); err != nil {
-			return fmt.Errorf("emptying the memory: %w", err)
-		}
+		keys = append(keys, iter.Val())
 	}
-	if err := iter.Err(); err != nil {
+	err := iter.Err()
+	if err == nil && len(keys) > 0 {
+		err = n.redis.Del(ctx, keys...).Err()
+	}
+	if err != nil {
 		return fmt.Errorf("emptying the memory: %w", err)
 	}
 	return nil
