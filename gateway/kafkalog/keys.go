@@ -109,7 +109,7 @@ func (k *Keys) follow(ctx context.Context, partition int) {
 			return
 		}
 		// Readers wait meanwhile: an index with a hole would say that keys are gone.
-		k.c.cfg.Logger.Error("wrapped keys cannot be read, trying again", "partition", partition, "offset", next, "error", err)
+		k.c.cfg.Logger.Warn("wrapped keys cannot be read, trying again", "partition", partition, "offset", next, "error", err)
 		wait.sleep(ctx, writeRetry, k.c.cfg.Jitter)
 	}
 }
