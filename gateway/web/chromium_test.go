@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,10 +35,15 @@ func startChromium(t *testing.T) *chromium {
 	if testing.Short() {
 		t.Skip("a browser takes seconds")
 	}
+	// Not t.TempDir: helpers of the browser may write for a moment after it was killed.
+	profile, err := os.MkdirTemp("", "oncegate-chromium-")
+	fatal(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
 		"--disable-background-networking", "--ignore-certificate-errors", "--remote-debugging-port=0", "--remote-allow-origins=*",
-		"--user-data-dir="+t.TempDir(), "about:blank")
+		"--user-data-dir="+profile, "about:blank")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	stderr, err := cmd.StderrPipe()
 	fatal(t, err)
@@ -44,6 +51,15 @@ func startChromium(t *testing.T) *chromium {
 	t.Cleanup(func() {
 		cancel()
 		_ = cmd.Wait() // it was killed
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for range 100 {
+			if err = os.RemoveAll(profile); err == nil {
+				return
+			}
+			<-tick.C
+		}
+		t.Errorf("removing the browser's profile: %v", err)
 	})
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
