@@ -145,12 +145,14 @@ const maxAnswer = 1 << 20
 func (s *Sender) post(ctx context.Context, p *pmode.Partner, l *letter) (verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, l.body.Reader())
+	var lend lending
+	defer lend.end()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, lend.reader(l.body.Reader()))
 	if err != nil {
 		return verdict{}, fmt.Errorf("making request: %w", err)
 	}
 	req.ContentLength = l.body.Length // Domibus is wary of chunks
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(l.body.Reader()), nil }
+	req.GetBody = func() (io.ReadCloser, error) { return lend.reader(l.body.Reader()), nil }
 	req.Header.Set("Content-Type", l.body.ContentType)
 	req.Header.Set("User-Agent", "oncegate")
 	resp, err := s.HTTP.Do(req)

@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/edelivery/swa"
 	"oncegate/schemas/canon"
 )
 
@@ -327,5 +330,54 @@ func TestDeliveryKeepsItsForm(t *testing.T) { // it waits in Redis across releas
 	const want = `{"at":"2026-09-14T09:31:07.042Z","outcome":"acknowledged","receipt":"sha256:00","attempts":2,"error":"EBMS:4001"}`
 	if string(b) != want {
 		t.Errorf("got %s, want %s", b, want)
+	}
+}
+
+// An early client gives the answer before the body is sent, and goes on reading the
+// body: net/http does so when a peer answers early.
+type earlyClient struct {
+	answer http.RoundTripper
+	kept   []io.ReadCloser
+}
+
+func (e *earlyClient) RoundTrip(req *http.Request) (*http.Response, error) {
+	again, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	e.kept = append(e.kept, req.Body, again)
+	whole := req.Clone(req.Context())
+	if whole.Body, err = req.GetBody(); err != nil {
+		return nil, err
+	}
+	return e.answer.RoundTrip(whole)
+}
+
+func TestLetterIsNotReadAfterItsEnd(t *testing.T) { // not parallel: a fault is turned into a panic
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	client := &earlyClient{answer: http.DefaultTransport}
+	r := newRig(t, func(_ *rig, a, b *pmode.Partner, c *Config) {
+		a.Plain, b.Plain = true, true
+		c.Limits = swa.Limits{Memory: 1000, TempDir: t.TempDir()}
+		c.HTTP = &http.Client{Transport: client}
+	})
+	got, err := r.sender.Handle(context.Background(), r.message("m", document{"a@x", "application/pdf", strings.Repeat("evidence", 100_000)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := got[0].Body.(*canon.DeliveryReceipt); d.Outcome != canon.DeliveryAcknowledged {
+		t.Fatalf("%+v", d)
+	}
+	for i, body := range client.kept {
+		func() {
+			defer func() {
+				if p := recover(); p != nil {
+					t.Errorf("body %d: reading it ends the process: %v", i, p)
+				}
+			}()
+			if b, err := io.ReadAll(body); err == nil {
+				t.Errorf("body %d: %d bytes were read after the letter was given up", i, len(b))
+			}
+		}()
 	}
 }
