@@ -75,6 +75,32 @@ func TestTheSameKeyForAnotherRequestIsAConflict(t *testing.T) {
 	}
 }
 
+// The memory of keys may be lost, or end before the exchange does: the exchange
+// itself then says what its key was used for. Nobody is led to the evidence of
+// another person.
+func TestALostMemoryDoesNotGiveOneRequestTheExchangeOfAnother(t *testing.T) {
+	person := func(b map[string]any) {
+		b["subject"].(map[string]any)["natural"].(map[string]any)["given_name"] = "Anna"
+	}
+	procedure := func(b map[string]any) { b["procedure"] = "T3" }
+	for _, tc := range []struct {
+		name   string
+		change func(map[string]any)
+	}{{"another person", person}, {"another procedure", procedure}} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.open(key, request(nil))
+			w.memory.held = nil
+			w.problem(w.do("POST", "/api/v1/evidence-requests", portalToken, request(tc.change), "Idempotency-Key", key), 409, canon.CodeKeyReused, "Idempotency-Key")
+			w.memory.held = nil
+			w.open(key, request(nil)) // the same again is the same
+			if n := len(w.sent()); n != 1 {
+				t.Errorf("%d requests were sent, want 1", n)
+			}
+		})
+	}
+}
+
 func TestAFailureOfTheLogCanBeRepeated(t *testing.T) {
 	w := newWorld(t)
 	w.down = true

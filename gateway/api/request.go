@@ -147,12 +147,13 @@ func (a *API) openRequest(w http.ResponseWriter, r *http.Request, who credential
 	if err != nil {
 		return unavailable(err)
 	}
+	reused := &refusal{Fault: canon.NewFault(canon.CodeKeyReused, nil, "the key was used for a different request"), location: "Idempotency-Key"}
 	if held != value {
-		return &refusal{Fault: canon.NewFault(canon.CodeKeyReused, nil, "the key was used for a different request"), location: "Idempotency-Key"}
+		return reused
 	}
 	// A repeated call publishes again unless the core is known to have the first:
 	// the answer to that one may have been a failure. The derived id makes it one.
-	_, err = a.cfg.Conversations.Get(r.Context(), id)
+	c, err := a.cfg.Conversations.Get(r.Context(), id)
 	switch {
 	case errors.Is(err, exchange.ErrUnknown):
 		if err := a.cfg.Publish(r.Context(), a.message(r, id, "evidence-request", now, body.canon(id, who, now))); err != nil {
@@ -160,6 +161,8 @@ func (a *API) openRequest(w http.ResponseWriter, r *http.Request, who credential
 		}
 	case err != nil:
 		return unavailable(err)
+	case !body.opened(c): // the memory of keys was lost, the exchange was not
+		return reused
 	}
 	w.Header().Set("Location", a.link("api/v1/evidence-requests", string(id)))
 	w.Header().Set("Retry-After", "1")
@@ -177,6 +180,14 @@ func (a *API) message(r *http.Request, id canon.ConversationID, step string, at 
 		Trace:        traceparent(r.Context()),
 		Body:         body,
 	}
+}
+
+// opened reports that the exchange may be the one that this request opened: it is
+// about the same and, as long as that is known, about the same person.
+func (b requestBody) opened(c *exchange.Conversation) bool {
+	private, ok := c.Private.Get()
+	return c.Procedure == b.Procedure && c.EvidenceType.Classification == b.EvidenceType.Classification && c.Provider.ID == b.Provider.ID &&
+		(!ok || private.Subject == (canon.Subject{}) || private.Subject.Matches(b.Subject.canon()))
 }
 
 func (b requestBody) canon(id canon.ConversationID, who credential, now time.Time) *canon.EvidenceRequest {
