@@ -34,7 +34,7 @@ func (c *Config) loadPModes() (*pmode.Table, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
-		return os.ReadFile(name)
+		return readPEM(name)
 	})
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -16,8 +17,8 @@ func (c *Config) secretFile(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading secret: %w", err)
 	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("reading secret: %s may be read by others (mode %o): chmod 600 it", path, st.Mode().Perm())
+	if err := private(path, st); err != nil {
+		return "", fmt.Errorf("reading secret: %w", err)
 	}
 	if st.Size() > 4096 {
 		return "", fmt.Errorf("reading secret: %s is too large", path)
@@ -27,6 +28,40 @@ func (c *Config) secretFile(name string) (string, error) {
 		return "", fmt.Errorf("reading secret: %w", err)
 	}
 	return strings.TrimSpace(string(data)), nil
+}
+
+// private refuses a file that others may read.
+func private(path string, st os.FileInfo) error {
+	if st.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s may be read by others (mode %o): chmod 600 it", path, st.Mode().Perm())
+	}
+	return nil
+}
+
+// readPEM reads certificates, or a key that only its owner may read.
+func readPEM(path string) ([]byte, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	if err == nil && bytes.Contains(data, []byte("PRIVATE KEY-----")) {
+		err = private(path, st)
+	}
+	return data, err
+}
+
+// keyPair reads a certificate chain and its key.
+func (c *Config) keyPair(cert, key string) (tls.Certificate, error) {
+	certPEM, err := readPEM(c.path(cert))
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	keyPEM, err := readPEM(c.path(key))
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certPEM, keyPEM)
 }
 
 // keyFile reads a key of 32 bytes in base64.
@@ -66,7 +101,7 @@ func (c *Config) clientTLS(ca, cert, key string) (*tls.Config, error) {
 	}
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.path(cert), c.path(key))
+		pair, err := c.keyPair(cert, key)
 		if err != nil {
 			return nil, fmt.Errorf("reading client certificate: %w", err)
 		}
@@ -80,7 +115,7 @@ func (c *Config) serverTLS(s ServerConfig) (*tls.Config, error) {
 	if s.Cert == "" {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(c.path(s.Cert), c.path(s.Key))
+	pair, err := c.keyPair(s.Cert, s.Key)
 	if err != nil {
 		return nil, fmt.Errorf("reading server certificate: %w", err)
 	}
