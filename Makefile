@@ -52,7 +52,7 @@ bench: build ## the figures of docs/performance.md
 fuzz: ## every fuzz target for FUZZTIME (30s) each
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do d=$$(dirname $$f); \
 	 for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' $$f | cut -c6-); do echo "== $$d $$t"; \
-	  $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) $$d; done; done
+	  $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$d; done; done
 
 services: ## start a real Apache Kafka and redis-server under .services/
 	$(SERVICES) start
