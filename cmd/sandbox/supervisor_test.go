@@ -253,12 +253,15 @@ func patient(next http.RoundTripper) http.RoundTripper {
 				again.Body = body
 			}
 			resp, err := next.RoundTrip(again)
-			if err == nil && (resp.StatusCode < 502 || resp.StatusCode > 504) {
-				return resp, nil
-			}
 			if err == nil {
+				var page []byte
+				page, err = io.ReadAll(resp.Body) // a node may die in the middle of a page
 				resp.Body.Close()
-				err = errors.New(resp.Status)
+				if err == nil && (resp.StatusCode < 502 || resp.StatusCode > 504) {
+					resp.Body = io.NopCloser(bytes.NewReader(page))
+					return resp, nil
+				}
+				err = errors.Join(errors.New(resp.Status), err)
 			}
 			select {
 			case <-req.Context().Done():
