@@ -57,6 +57,12 @@ const drained = 8 << 20
 
 // ServeHTTP takes one message.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	// Transfer encodings and part headers add to the content: twice is ample.
+	body := &paced{
+		r:    http.MaxBytesReader(w, req.Body, 2*(r.Limits.Message+r.Limits.Envelope)),
+		conn: http.NewResponseController(w), end: time.Now().Add(r.Patience),
+	}
+	body.bound() // also what the server reads of a body that is not wanted
 	if req.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "POST an AS4 message here.", http.StatusMethodNotAllowed)
@@ -73,11 +79,6 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	start := r.Now()
 	ctx := req.Context()
-	// Transfer encodings and part headers add to the content: twice is ample.
-	body := &paced{
-		r:    http.MaxBytesReader(w, req.Body, 2*(r.Limits.Message+r.Limits.Envelope)),
-		conn: http.NewResponseController(w), end: time.Now().Add(r.Patience),
-	}
 	a := r.take(ctx, req.Header.Get("Content-Type"), body)
 	// A peer that is still sending would see a broken connection instead of the answer.
 	if _, err := io.CopyN(io.Discard, body, drained); err == nil {

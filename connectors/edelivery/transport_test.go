@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"log"
 	"math/rand/v2"
@@ -140,5 +141,32 @@ func TestSlowBodyLosesItsSlot(t *testing.T) {
 			t.Errorf("answer %d, %v", got.StatusCode, err)
 		}
 		got.Body.Close()
+	}
+}
+
+// A request that is refused unread must not hold its connection either: the server
+// reads the rest of a small body before it answers.
+func TestSlowBodyOfARefusedRequestLosesItsConnection(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(_ *rig, _, _ *pmode.Partner, c *Config) { c.Concurrent, c.Patience = 1, 100*time.Millisecond })
+	srv := httptest.NewServer(r.receiver)
+	t.Cleanup(srv.Close)
+	r.receiver.slots <- struct{}{}
+	for method, want := range map[string]int{http.MethodPut: http.StatusMethodNotAllowed, http.MethodPost: http.StatusServiceUnavailable} {
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, method+" /as4 HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n<"); err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(conn) // until the server closes it
+		if err != nil || !bytes.HasPrefix(b, fmt.Appendf(nil, "HTTP/1.1 %d ", want)) {
+			t.Errorf("%s: %q, %v; want %d and the end", method, b, err, want)
+		}
 	}
 }
