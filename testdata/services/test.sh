@@ -49,7 +49,7 @@ run() { # PACKAGE PATTERN LIMIT
     return
   fi
   sed -n 's/^ *--- SKIP: \([^ ]*\).*/test-services: skipped \1/p' "$out"
-  grep -E '^(ok|FAIL|---)' "$out" || true
+  grep -E '^(ok|FAIL)' "$out" || true
 }
 run ./gateway/redisstore '/^real$' 4m
 run ./gateway/kafkalog '/^kafka$' 4m
