@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"oncegate/connectors/edelivery"
+	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/register"
 	"oncegate/connectors/registers"
@@ -75,7 +76,7 @@ func (n *Node) buildEDelivery(context.Context) error {
 			if o.Inbound {
 				direction = "in"
 			}
-			messages.WithLabelValues(direction, o.Outcome, o.Code).Observe(o.Duration.Seconds())
+			messages.WithLabelValues(direction, o.Outcome, known(o.Code)).Observe(o.Duration.Seconds())
 		},
 	}
 	sender, err := edelivery.NewSender(conf)
@@ -116,6 +117,14 @@ func (n *Node) written(ctx context.Context, m canon.Message, since time.Time) (f
 		return nil
 	})
 	return found, err
+}
+
+// known keeps the codes that a peer makes up out of the labels.
+func known(code string) string {
+	if code == "" || slices.Contains(ebms.Codes(), ebms.Code(code)) {
+		return code
+	}
+	return "other"
 }
 
 // Definitions reads the built-in registers and those of the deployment's own

@@ -1,6 +1,7 @@
 package regrep
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -26,8 +27,11 @@ var (
 	exceptionSlotRules = slotRules{closed: "S027", one: "S028", filled: "S029"}
 )
 
-// maxDetail bounds the free text of a peer; what matters is the rule at its start.
-const maxDetail = 1000
+// stableWords are what is kept of a peer's free text: the rules and codes it
+// names. The rest might name the person, and a refusal is not sealed.
+var stableWords = regexp.MustCompile(`\b(R-[A-Z]+-[A-Za-z]+-[A-Z]?[0-9]{3}|[A-Z]{2,3}:ERR:[0-9]{4}|OG-[A-Z0-9]{2,4}-[0-9]{4})\b`)
+
+const maxStableWords = 10
 
 // A raised exception is what one rs:Exception says.
 type raised struct {
@@ -101,9 +105,7 @@ func (d *edm20) readRaised(r *reader, e xmldoc.Element) (x raised) {
 	}
 	// The wording (C027) is not compared: it changed between releases, and the code says it all.
 	r.attr(e, plainName("message"), "C016")
-	if x.detail = r.attr(e, plainName("detail"), ""); len(x.detail) > maxDetail {
-		x.detail = strings.ToValidUTF8(x.detail[:maxDetail], "")
-	}
+	x.detail = strings.Join(stableWords.FindAllString(r.attr(e, plainName("detail"), ""), maxStableWords), " ")
 	switch r.attr(e, plainName("severity"), "C014") {
 	case severityError, "":
 	case severityPreview, severityPreviewDraft:

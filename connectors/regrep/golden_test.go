@@ -121,7 +121,7 @@ func samples(s *store) map[string]canon.Body {
 	declined.Status, declined.Documents, declined.Private = canon.StatusDeclined, nil, canon.Sealed[canon.ResponsePrivate]{}
 	deferred.Status, deferred.Documents, deferred.Private = canon.StatusDeferred, nil, canon.Sealed[canon.ResponsePrivate]{}
 	deferred.AvailableAt = noon.AddDate(0, 0, 7)
-	uncorrelated := refusalSample(codeInvalid, "R-EDM-REQ-S005: SpecificationIdentifier is missing")
+	uncorrelated := refusalSample(codeInvalid, "R-EDM-REQ-S005")
 	uncorrelated.Request, uncorrelated.Requester = "", canon.Agent{}
 	notFound := refusalSample("EDM:ERR:0004", "OG-REG-0001")
 	notFound.ErrorRole = "EP"

@@ -181,7 +181,7 @@ var genException = rapid.Custom(func(t *rapid.T) canon.Body {
 		return p
 	}
 	return &canon.EvidenceRefusal{Envelope: env, Request: request, Response: response,
-		ErrorCode: exceptions[rapid.IntRange(0, 7).Draw(t, "code")].code, Detail: maybe(t, genText, "detail"),
+		ErrorCode: exceptions[rapid.IntRange(0, 7).Draw(t, "code")].code, Detail: rapid.SampledFrom([]string{"", "R-EDM-REQ-S005", "R-EDM-ERR-C022 EDM:ERR:0003", "OG-REG-0001"}).Draw(t, "detail"),
 		ErrorRole: rapid.SampledFrom([]string{"ERRP", "EP", "IP"}).Draw(t, "role")}
 })
 
