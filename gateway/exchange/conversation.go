@@ -77,6 +77,7 @@ type Conversation struct {
 	PreviewPossible bool                     `json:"previewPossible"`
 	ExplicitRequest canon.ExplicitRequest    `json:"explicitRequest"`
 	PersonSeen      bool                     `json:"personSeen,omitempty"` // provider: the person opened the preview and matched
+	Back            string                   `json:"back,omitempty"`       // provider: the way back, sealed under the ticket key (preview.Tickets)
 	Record          canon.PayloadRef         `json:"record,omitzero"`      // provider: the canonical record, as RegisterRecord.Record
 	Documents       []canon.Document         `json:"documents,omitempty"`
 	Decisions       []canon.DocumentDecision `json:"decisions,omitempty"`

@@ -213,6 +213,7 @@ func (t *turn) second(r *canon.EvidenceRequest) {
 	default:
 		c.Second = r.Request
 		c.setPrivate(func(own *Private) { own.ReturnLocation = p.ReturnLocation })
+		c.Back = t.w.Tickets.SealBack(c.ID, p.ReturnLocation)
 		t.timer(t3, t.clock(r.IssuedAt), t.w.Timeouts.ProvideT3)
 		t.audit("request.continued", "ok", "", "")
 		if c.Phase == Decided {

@@ -18,7 +18,6 @@ type Session struct {
 	Subject       canon.Subject        `json:"subject,omitzero"`        // as the eID means stated it; set with Authenticated
 	Opened        canon.MessageID      `json:"opened,omitempty"`        // the PreviewOpened that was published
 	Language      string               `json:"language,omitempty"`
-	Return        string               `json:"return,omitempty"`  // the requester's return location, kept because the conversation forgets it at its end
 	Decided       bool                 `json:"decided,omitempty"` // a ConsentDecision was published from this session
 	CreatedAt     time.Time            `json:"createdAt"`
 	Expires       time.Time            `json:"expires"` // Required. Absolute end of the session.

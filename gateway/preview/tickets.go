@@ -1,6 +1,8 @@
 package preview
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -20,6 +22,8 @@ import (
 type Tickets struct {
 	base *url.URL
 	key  []byte
+	back cipher.AEAD // seals ways back
+	name []byte      // names them
 }
 
 // NewTickets returns tickets under base, an https URL without query or fragment
@@ -39,7 +43,45 @@ func NewTickets(base string, key []byte) (*Tickets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("deriving ticket key: %w", err)
 	}
-	return &Tickets{base: u, key: k}, nil
+	name, err := hkdf.Key(sha256.New, key, nil, "oncegate way back name v1", 32)
+	if err != nil {
+		return nil, fmt.Errorf("deriving ticket key: %w", err)
+	}
+	seal, err := hkdf.Key(sha256.New, key, nil, "oncegate way back v1", 32)
+	if err != nil {
+		return nil, fmt.Errorf("deriving ticket key: %w", err)
+	}
+	block, err := aes.NewCipher(seal)
+	if err != nil {
+		return nil, fmt.Errorf("deriving ticket key: %w", err)
+	}
+	back, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("deriving ticket key: %w", err)
+	}
+	return &Tickets{base: u, key: k, back: back, name: name}, nil
+}
+
+// SealBack seals the way back of a conversation's person, so that it outlives the
+// conversation's key: the exchange may end, and its key be forgotten, while the
+// person still looks at the page. The same location gives the same text, because
+// the core's states are compared; the nonce is a MAC of what is sealed.
+func (t *Tickets) SealBack(id canon.ConversationID, location string) string {
+	m := hmac.New(sha256.New, t.name)
+	fmt.Fprintf(m, "%d:%s%s", len(id), id, location)
+	nonce := m.Sum(nil)[:t.back.NonceSize()]
+	return base64.RawURLEncoding.EncodeToString(t.back.Seal(nonce, nonce, []byte(location), []byte(id)))
+}
+
+// OpenBack returns the location that SealBack sealed for this conversation.
+func (t *Tickets) OpenBack(id canon.ConversationID, sealed string) (location string, ok bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	n := t.back.NonceSize()
+	if err != nil || len(raw) < n {
+		return "", false
+	}
+	plain, err := t.back.Open(nil, raw[:n], raw[n:], []byte(id))
+	return string(plain), err == nil
 }
 
 // Location returns the preview location of a conversation.

@@ -84,3 +84,30 @@ func FuzzToken(f *testing.F) {
 		}
 	})
 }
+
+func TestAWayBackIsThatOfOneConversation(t *testing.T) {
+	k := tickets(t, "k")
+	const back = "https://portal.example/back/5aa8f1a4"
+	sealed := k.SealBack(id, back)
+	if sealed != k.SealBack(id, back) {
+		t.Error("the same way back is sealed in two ways: states could not be compared")
+	}
+	if strings.Contains(sealed, "portal") {
+		t.Errorf("the way back stands in clear: %s", sealed)
+	}
+	if got, ok := k.OpenBack(id, sealed); !ok || got != back {
+		t.Errorf("OpenBack = %q, %v; want %q", got, ok, back)
+	}
+	for name, open := range map[string]func() (string, bool){
+		"another conversation": func() (string, bool) { return k.OpenBack("5d1c7a0e-3b64-5f0b-9c21-6a8f40ee1953", sealed) },
+		"another key":          func() (string, bool) { return tickets(t, "x").OpenBack(id, sealed) },
+		"changed":              func() (string, bool) { return k.OpenBack(id, sealed[:len(sealed)-2]+"AA") },
+		"cut":                  func() (string, bool) { return k.OpenBack(id, sealed[:8]) },
+		"no base64":            func() (string, bool) { return k.OpenBack(id, "!") },
+		"nothing":              func() (string, bool) { return k.OpenBack(id, "") },
+	} {
+		if got, ok := open(); ok {
+			t.Errorf("%s: OpenBack = %q, want nothing", name, got)
+		}
+	}
+}

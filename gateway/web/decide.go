@@ -61,7 +61,7 @@ func (p *Preview) decide(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	s.Decided, s.Return = true, back(c, s)
+	s.Decided = true
 	if err := p.cfg.Sessions.Put(r.Context(), id, s); err != nil {
 		// The decision stands; without its session the page only shows less.
 		p.cfg.Log.Warn("keeping a session", "conversation", c.ID, "error", err)
@@ -112,7 +112,7 @@ func (p *Preview) done(w http.ResponseWriter, r *http.Request) error {
 	if !end.Final() {
 		end = c.Outcome
 	}
-	page := donePage{Heading: "done.refused.title", Text: "done.refused.text", Back: back(c, s), Seconds: returnDelay}
+	page := donePage{Heading: "done.refused.title", Text: "done.refused.text", Back: p.back(c), Seconds: returnDelay}
 	switch end {
 	case exchange.Delivered, exchange.Declined, "":
 		page.Heading, page.Text = "done.title", "done.text"

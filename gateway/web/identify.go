@@ -112,7 +112,7 @@ func (p *Preview) callback(w http.ResponseWriter, r *http.Request) error {
 	now := p.cfg.Now().UTC()
 	err = p.create(w, r, preview.Session{
 		Conversation: c.ID, CSRF: csrf, Authenticated: true, Subject: who, Opened: opened, Language: s.Language,
-		Return: back(c, s), CreatedAt: now, Expires: now.Add(p.cfg.SessionTerm),
+		CreatedAt: now, Expires: now.Add(p.cfg.SessionTerm),
 	})
 	if err != nil {
 		return err

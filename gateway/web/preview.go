@@ -194,7 +194,7 @@ func (p *Preview) show(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if p.late(c) {
-		return p.closed(w, r, c, back(c, s))
+		return p.closed(w, r, c, p.back(c))
 	}
 	switch c.Phase {
 	case exchange.PreviewOffered, exchange.Querying:
@@ -207,14 +207,12 @@ func (p *Preview) show(w http.ResponseWriter, r *http.Request) error {
 }
 
 // back returns where the person goes at the end: only the return location of
-// the exchange, and only if it is an https address (TDD 4.9).
-func back(c *exchange.Conversation, s preview.Session) string {
-	location := s.Return
-	if private, ok := c.Private.Get(); ok && private.ReturnLocation != "" {
-		location = private.ReturnLocation
-	}
+// the exchange, and only if it is an https address (TDD 4.9). It is known as soon
+// as request 2 is here, and still when the exchange is over.
+func (p *Preview) back(c *exchange.Conversation) string {
+	location, ok := p.cfg.Tickets.OpenBack(c.ID, c.Back)
 	u, err := url.Parse(location)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+	if !ok || err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return ""
 	}
 	return u.String()

@@ -273,6 +273,20 @@ func TestTheRequesterHasNotSaidWhereToReturn(t *testing.T) {
 	b.get(location+"/done").want(t, 200, "Go back to portal.example.at")
 }
 
+// TestTheWayBackOutlivesTheExchange: request 2 arrives after the login, and the
+// exchange ends and is forgotten before the person's page looks again.
+func TestTheWayBackOutlivesTheExchange(t *testing.T) {
+	w := newWorld(t)
+	w.found = canon.RecordNotFound
+	id, location := w.ask()
+	b := w.browser()
+	b.identify(location).want(t, 200, "No evidence was found").wantNot(t, "Go back to")
+	w.askAgain(id, back1)
+	w.receipt(id)
+	w.set(id, func(c *exchange.Conversation) { c.Private = canon.Sealed[exchange.Private]{} })
+	b.get(location).want(t, 200, "Go back to portal.example.at")
+}
+
 func TestOnlyAnHTTPSReturnLocationIsALink(t *testing.T) {
 	for _, bad := range []string{"javascript:alert(1)", "http://portal.example.at/", "data:text/html,x", "//evil.example/", "https://user@evil.example/", "https:///x", "\x00", "https://portal.example.at/\r\nX: y"} {
 		w := newWorld(t)
@@ -280,9 +294,7 @@ func TestOnlyAnHTTPSReturnLocationIsALink(t *testing.T) {
 		w.askAgain(id, back1)
 		b := w.browser()
 		b.identify(location).want(t, 200)
-		w.set(id, func(c *exchange.Conversation) {
-			c.Private = canon.Clear(exchange.Private{Subject: ilze, ReturnLocation: bad})
-		})
+		w.set(id, func(c *exchange.Conversation) { c.Back = w.tickets.SealBack(id, bad) })
 		w.set(id, func(c *exchange.Conversation) { c.Phase, c.Outcome = exchange.Answered, exchange.Delivered })
 		page := b.get(location+"/done").want(t, 200).wantNot(t, "javascript:", "evil.example", "data:text", `rel="noreferrer"`)
 		if !strings.HasPrefix(page.Header.Get("Refresh"), "3; url=/preview/") || page.Header.Get("X") != "" {
