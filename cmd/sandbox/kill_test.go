@@ -241,11 +241,11 @@ func TestRealKill(t *testing.T) {
 	for _, p := range all {
 		t.Run("effects of "+p.name, func(t *testing.T) {
 			sameEvidence(t, p.register, p.res)
-			want := delivered(p.register)
+			want, got := delivered(p.register), v.see.count(ctx, t, p.res)
+			identifiedAgain(want, got)
 			if p.forgot {
 				// Who has forgotten what was sent sends it again. The partner knows the
 				// canonical message, not the letter, and signs for that one too.
-				got := v.see.count(ctx, t, p.res)
 				for what, n := range got.Receipts {
 					want.Receipts[what] = min(max(n, 1), 2)
 				}
