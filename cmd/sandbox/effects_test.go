@@ -29,6 +29,10 @@ type effects struct {
 type observer struct {
 	l    *Landscape
 	node func(member string) *node.Node
+	// overtaken allows that an exchange ended, and its key was forgotten, before a
+	// dead sender could say what became of its preview offer. The person came by
+	// that offer, so it arrived; the sender can only say that it cannot tell.
+	overtaken bool
 }
 
 // settled waits until both sides have come to their end and the portal was told.
@@ -81,6 +85,9 @@ func (o *observer) count(ctx context.Context, t *testing.T, res *Result) effects
 			if h.Kind == canon.KindAudit {
 				continue // says what happened, and happened again
 			}
+			if o.overtaken && overtaken(h.Step, h.Code) {
+				h.Outcome = string(canon.DeliveryAcknowledged)
+			}
 			e.Steps[strings.TrimRight(name+" "+h.Outcome, " ")]++
 		}
 		receipts := map[string]bool{}
@@ -90,6 +97,10 @@ func (o *observer) count(ctx context.Context, t *testing.T, res *Result) effects
 				return fmt.Errorf("reading a receipt: %w", err)
 			}
 			b, ok := m.Body.(*canon.DeliveryReceipt)
+			if ok && o.overtaken && overtaken(string(b.OfKind), b.Code) {
+				e.Receipts[sent[b.Of]]++
+				return nil
+			}
 			if !ok || b.Outcome != canon.DeliveryAcknowledged || b.Receipt == "" {
 				return fmt.Errorf("%s/%d/%d is no signed receipt: %s %s %s", r.Topic, r.Partition, r.Offset, b.Outcome, b.Code, b.Error)
 			}
@@ -111,6 +122,10 @@ func (o *observer) count(ctx context.Context, t *testing.T, res *Result) effects
 		}
 	}
 	return e
+}
+
+func overtaken(of string, code canon.Code) bool {
+	return of == string(canon.KindPreviewRequired) && code == canon.CodePayloadForgotten
 }
 
 // check compares what an exchange did with what it should have done.
