@@ -98,7 +98,7 @@ func (o *observer) count(ctx context.Context, t *testing.T, res *Result) effects
 			}
 			b, ok := m.Body.(*canon.DeliveryReceipt)
 			if ok && o.overtaken && overtaken(string(b.OfKind), b.Code) {
-				e.Receipts[sent[b.Of]]++
+				e.Receipts[sent[b.Of]] = max(e.Receipts[sent[b.Of]], 1)
 				return nil
 			}
 			if !ok || b.Outcome != canon.DeliveryAcknowledged || b.Receipt == "" {

@@ -75,9 +75,8 @@ func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Messag
 	}
 	rec := &canon.RegisterRecord{Register: c.def.Name, Mapping: c.def.Version, Query: m.ID}
 	private, ok := q.Private.Get()
-	if !ok { // the person's data was forgotten meanwhile: nothing can be asked
-		rec.Outcome, rec.Code = canon.RecordFailed, canon.CodePayloadForgotten
-		return c.done(m, rec), nil
+	if !ok { // the exchange is over: nothing can be asked
+		return c.done(m, forgotten(rec)), nil
 	}
 	in, err := queryValue(m.ID, q, private.Subject)
 	if err != nil {
@@ -90,7 +89,11 @@ func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Messag
 	}
 	switch res.outcome {
 	case outcomeFound:
-		if err := c.keep(ctx, m, rec, res); err != nil {
+		err := c.keep(ctx, m, rec, res)
+		if errors.Is(err, canon.ErrForgotten) { // meanwhile: nobody waits for it
+			return c.done(m, forgotten(rec)), nil
+		}
+		if err != nil {
 			return nil, err
 		}
 		rec.Outcome = canon.RecordFound
@@ -103,6 +106,14 @@ func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Messag
 		rec.Outcome, rec.Code, rec.Detail = row.record, res.code, res.detail
 	}
 	return c.done(m, rec), nil
+}
+
+// forgotten is the answer where the conversation's key is gone.
+func forgotten(rec *canon.RegisterRecord) *canon.RegisterRecord {
+	return &canon.RegisterRecord{
+		Register: rec.Register, Mapping: rec.Mapping, Query: rec.Query,
+		Outcome: canon.RecordFailed, Code: canon.CodePayloadForgotten,
+	}
 }
 
 func (c *Connector) done(m canon.Message, rec *canon.RegisterRecord) []canon.Message {

@@ -391,3 +391,16 @@ func TestSamplesOfTheRepositoryAreEmbedded(t *testing.T) {
 		}
 	}
 }
+
+// TestAKeyForgottenWhileTheRegisterAnswers: the exchange ended in between. The
+// partition must go on, and the same message must follow as when the key was gone
+// before.
+func TestAKeyForgottenWhileTheRegisterAnswers(t *testing.T) {
+	s := connect(t, "births", reply(http.StatusOK, soapType, sample(t, "births/testdata/found.reply.xml")), nil)
+	s.payloads.fail = fmt.Errorf("sealing: %w", canon.ErrForgotten)
+	ms, err := s.connector.Handle(t.Context(), query(t, "births"))
+	rec := record(t, ms, err)
+	if rec.Outcome != canon.RecordFailed || rec.Code != canon.CodePayloadForgotten || len(rec.Documents) != 0 || rec.Record != (canon.PayloadRef{}) {
+		t.Errorf("got %s %s with %d documents, want failed %s with none", rec.Outcome, rec.Code, len(rec.Documents), canon.CodePayloadForgotten)
+	}
+}

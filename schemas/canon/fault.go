@@ -53,13 +53,17 @@ func NewFault(code Code, cause error, format string, args ...any) *Fault {
 	return &Fault{Kind: code.Kind(), Code: code, Detail: fmt.Sprintf(format, args...), Err: cause}
 }
 
-// AsFault returns the fault in err's chain. An error without one is Internal.
+// AsFault returns the fault in err's chain. ErrForgotten is one by itself; any
+// other error without a fault is Internal.
 func AsFault(err error) *Fault {
 	if err == nil {
 		return nil
 	}
 	if f, ok := errors.AsType[*Fault](err); ok {
 		return f
+	}
+	if errors.Is(err, ErrForgotten) {
+		return NewFault(CodePayloadForgotten, err, "the conversation was forgotten")
 	}
 	return &Fault{Kind: Internal, Code: CodeInternal, Err: err}
 }

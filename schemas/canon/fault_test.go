@@ -125,3 +125,10 @@ func TestFault(t *testing.T) {
 		t.Errorf("an unknown code is %s, want internal", got)
 	}
 }
+
+func TestForgottenIsAFaultOfItsOwn(t *testing.T) {
+	f := canon.AsFault(fmt.Errorf("storing: %w", canon.ErrForgotten))
+	if f.Code != canon.CodePayloadForgotten || f.Kind != canon.NotFound || !errors.Is(f, canon.ErrForgotten) {
+		t.Errorf("AsFault = %s %s, want %s with its cause", f.Code, f.Kind, canon.CodePayloadForgotten)
+	}
+}
