@@ -9,7 +9,7 @@ SOURCES := $(shell find . -name '*.go' -o -name '*.html' -o -name '*.css' -o -na
 SERVICES := testdata/services/services.sh
 FUZZTIME ?= 30s
 
-.PHONY: help build demo sandbox test test-unit test-services pages lint verify bench fuzz services services-stop clean
+.PHONY: help build demo sandbox test test-unit test-services chaos pages lint verify bench fuzz services services-stop clean
 
 help: ## print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-unit: ## unit tests, batteries and a full exchange on the embedded defaults
 
 test-services: build ## the batteries and the exchange on a real Apache Kafka and a real redis-server
 	@testdata/services/test.sh
+
+chaos: build ## the same with nodes that are killed at random
+	@ONCEGATE_CHAOS=1 testdata/services/test.sh
 
 lint: ## gofmt, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
