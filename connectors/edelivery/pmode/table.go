@@ -268,6 +268,13 @@ func overlap(a, b []Service) bool {
 	return false
 }
 
+// A Source has the table that is in force. Whoever works on one message asks once
+// and keeps what it got: the next message may see another table.
+type Source interface{ Table() *Table }
+
+// Table returns t: a table is the source of itself.
+func (t *Table) Table() *Table { return t }
+
 // Own returns our side.
 func (t *Table) Own() *Own { return &t.own }
 
