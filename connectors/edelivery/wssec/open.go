@@ -2,6 +2,7 @@ package wssec
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/x509"
 	"errors"
@@ -66,6 +67,7 @@ const (
 // checked before the private key is used. Errors are *ebms.Error; the peer learns
 // the code and no cause.
 func Open(in Opening) (*Opened, error) {
+	ctx := context.Background()
 	o := &opening{Opening: in}
 	if in.Envelope.Security.IsZero() {
 		return nil, ebms.Errorf(ebms.PolicyNoncompliance, "message is not signed")
@@ -79,7 +81,7 @@ func Open(in Opening) (*Opened, error) {
 	}
 	v, err := xmlsec.Verify(xmlsec.Verification{
 		Signature:   signature,
-		Key:         o.signingKey,
+		Key:         func(info xmldoc.Element) (crypto.PublicKey, error) { return o.signingKey(ctx, info) },
 		Attachments: o.digest,
 		Policy:      xmlsec.Policy{Signatures: in.Allow.Signatures, MaxReferences: maxReferences},
 	})
@@ -137,15 +139,15 @@ func (o *opening) inventory() error {
 }
 
 // signingKey finds the signer's certificate and checks that it is the partner's.
-func (o *opening) signingKey(info xmldoc.Element) (crypto.PublicKey, error) {
+func (o *opening) signingKey(ctx context.Context, info xmldoc.Element) (crypto.PublicKey, error) {
 	ref, err := readReference(info, o.Envelope.Security)
 	if err != nil {
 		return nil, err
 	}
 	if ref.der != nil {
-		o.signer, err = o.Verifier.certificate(ref.der, ref.chain, o.Now)
+		o.signer, err = o.Verifier.certificate(ctx, ref.der, ref.chain, o.Now)
 	} else {
-		o.signer, err = o.Verifier.named(ref.matches, o.Now)
+		o.signer, err = o.Verifier.named(ctx, ref.matches, o.Now)
 	}
 	if err != nil {
 		return nil, err

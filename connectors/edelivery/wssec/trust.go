@@ -1,6 +1,7 @@
 package wssec
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -18,6 +19,16 @@ type Trust struct {
 	Anchors       []*x509.Certificate
 	Intermediates []*x509.Certificate
 	Names         []string
+	Policies      []x509.OID // a path must be valid for one of them. Default any
+	Revocation    Revocation // Default none
+}
+
+// A Revocation says whether a certificate of a path was taken back. The path has the
+// leaf first and the anchor last. A good answer holds until the given time at most.
+// Errors are *ebms.Error: FailedAuthentication of what was revoked, and
+// DeliveryFailure, our temporary fault, where nobody could tell.
+type Revocation interface {
+	Check(ctx context.Context, path []*x509.Certificate, now time.Time) (until time.Time, err error)
 }
 
 // A Verifier checks the certificates of one partner and remembers those that it
@@ -59,7 +70,7 @@ const maxKnown = 64
 
 // certificate returns the trusted certificate with the given DER. chain holds
 // what came with it; it never adds an anchor.
-func (v *Verifier) certificate(der []byte, chain [][]byte, now time.Time) (*x509.Certificate, error) {
+func (v *Verifier) certificate(ctx context.Context, der []byte, chain [][]byte, now time.Time) (*x509.Certificate, error) {
 	for _, c := range v.trust.Pinned {
 		if string(c.Raw) == string(der) {
 			return c, usable(c, now, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment)
@@ -81,7 +92,7 @@ func (v *Verifier) certificate(der []byte, chain [][]byte, now time.Time) (*x509
 	if err != nil {
 		return nil, fmt.Errorf("parsing certificate: %w", err)
 	}
-	until, err := v.path(c, chain, now)
+	until, err := v.path(ctx, c, chain, now)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +107,7 @@ func (v *Verifier) certificate(der []byte, chain [][]byte, now time.Time) (*x509
 }
 
 // path finds a path to an anchor and returns until when it holds.
-func (v *Verifier) path(c *x509.Certificate, chain [][]byte, now time.Time) (until time.Time, err error) {
+func (v *Verifier) path(ctx context.Context, c *x509.Certificate, chain [][]byte, now time.Time) (until time.Time, err error) {
 	if c.IsCA {
 		return until, errors.New("certificate of an authority cannot sign messages")
 	}
@@ -118,10 +129,11 @@ func (v *Verifier) path(c *x509.Certificate, chain [][]byte, now time.Time) (unt
 		}
 	}
 	paths, err := c.Verify(x509.VerifyOptions{
-		Roots:         v.anchors,
-		Intermediates: intermediates,
-		CurrentTime:   now,
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		Roots:               v.anchors,
+		Intermediates:       intermediates,
+		CurrentTime:         now,
+		KeyUsages:           []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		CertificatePolicies: v.trust.Policies,
 	})
 	if err != nil {
 		return until, fmt.Errorf("validating certificate path: %w", err)
@@ -131,12 +143,21 @@ func (v *Verifier) path(c *x509.Certificate, chain [][]byte, now time.Time) (unt
 			until = ca.NotAfter
 		}
 	}
+	if v.trust.Revocation != nil {
+		good, err := v.trust.Revocation.Check(ctx, paths[0], now)
+		if err != nil {
+			return until, fmt.Errorf("checking revocation: %w", err)
+		}
+		if good.Before(until) {
+			until = good
+		}
+	}
 	return until, nil
 }
 
 // named returns the pinned certificate that match accepts. A reference without
 // the certificate itself can only mean a pinned one.
-func (v *Verifier) named(match func(*x509.Certificate) bool, now time.Time) (*x509.Certificate, error) {
+func (v *Verifier) named(ctx context.Context, match func(*x509.Certificate) bool, now time.Time) (*x509.Certificate, error) {
 	err := errors.New("token refers to no certificate of this partner")
 	for _, c := range v.trust.Pinned {
 		if !match(c) {

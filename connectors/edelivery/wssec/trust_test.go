@@ -47,7 +47,7 @@ func TestTrust(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 { // the second time from memory
-				if _, err := v.certificate(tt.cert.Raw, tt.chain, tt.at); (err == nil) != tt.ok {
+				if _, err := v.certificate(t.Context(), tt.cert.Raw, tt.chain, tt.at); (err == nil) != tt.ok {
 					t.Errorf("err = %v, want ok = %v", err, tt.ok)
 				}
 			}
@@ -58,10 +58,10 @@ func TestTrust(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := v.certificate(good.Raw, nil, testNow); err != nil {
+		if _, err := v.certificate(t.Context(), good.Raw, nil, testNow); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := v.certificate(good.Raw, nil, testNow.AddDate(2, 0, 0)); err == nil {
+		if _, err := v.certificate(t.Context(), good.Raw, nil, testNow.AddDate(2, 0, 0)); err == nil {
 			t.Error("expired certificate is trusted from memory")
 		}
 	})
@@ -72,10 +72,10 @@ func TestTrust(t *testing.T) {
 			t.Fatal(err)
 		}
 		der := leaf(&brief, "AP_NL_01", nil).Raw
-		if _, err := v.certificate(der, nil, testNow); err != nil {
+		if _, err := v.certificate(t.Context(), der, nil, testNow); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := v.certificate(der, nil, testNow.Add(2*time.Hour)); err == nil {
+		if _, err := v.certificate(t.Context(), der, nil, testNow.Add(2*time.Hour)); err == nil {
 			t.Error("certificate of an expired authority is trusted from memory")
 		}
 	})
