@@ -19,7 +19,7 @@ import (
 
 // Config is what an access point needs.
 type Config struct {
-	PModes     *pmode.Table   // Required.
+	PModes     pmode.Source   // Required. Asked once for each message.
 	Codec      Codec          // Required.
 	Payloads   canon.Payloads // Default none. Handed to the codec.
 	Publish    canon.Publish  // Required by the Receiver.
@@ -115,10 +115,10 @@ func (n *node) random(size int) (string, error) {
 }
 
 // newMessageID returns a fresh MessageId for a signal.
-func (n *node) newMessageID() (string, error) {
+func (n *node) newMessageID(own *pmode.Own) (string, error) {
 	r, err := n.random(16)
 	if err != nil {
 		return "", err
 	}
-	return canon.DeriveUUID("signal", r) + "@" + n.PModes.Own().Domain, nil
+	return canon.DeriveUUID("signal", r) + "@" + own.Domain, nil
 }

@@ -45,7 +45,7 @@ func (l *letter) spool(lim swa.Limits) *swa.Spool {
 
 // seal makes the letter of m. All that a digest covers follows from m: sealed
 // again after a crash the letter has the same digests, and so the same receipt.
-func (s *Sender) seal(m canon.Message, id string, p *pmode.Partner, recipient *x509.Certificate, service ebms.Service, out Outgoing) (l *letter, err error) {
+func (s *Sender) seal(own *pmode.Own, m canon.Message, id string, p *pmode.Partner, recipient *x509.Certificate, service ebms.Service, out Outgoing) (l *letter, err error) {
 	l = &letter{id: id}
 	defer func() {
 		if err != nil {
@@ -54,7 +54,7 @@ func (s *Sender) seal(m canon.Message, id string, p *pmode.Partner, recipient *x
 	}()
 	h := &ebms.UserMessage{
 		Timestamp: m.At, MessageID: id,
-		From: s.PModes.Own().Party, To: p.Party,
+		From: own.Party, To: p.Party,
 		Agreement: p.Agreement, Service: service, Action: out.Action,
 		ConversationID: out.ConversationID,
 		Properties: append([]ebms.Property{
@@ -79,7 +79,7 @@ func (s *Sender) seal(m canon.Message, id string, p *pmode.Partner, recipient *x
 		},
 		MessageID: id,
 		Parts:     parts,
-		Sign:      s.PModes.Own().Sign,
+		Sign:      own.Sign,
 		Recipient: recipient,
 		Token:     p.Token,
 	})

@@ -107,6 +107,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // inbound is one message on its way through the receiver.
 type inbound struct {
 	r       *Receiver
+	table   *pmode.Table // the one in force when the message came
 	env     wssec.Envelope
 	header  *ebms.UserMessage
 	partner *pmode.Partner
@@ -115,7 +116,7 @@ type inbound struct {
 }
 
 func (r *Receiver) take(ctx context.Context, contentType string, body io.Reader) answer {
-	in := &inbound{r: r, digests: map[string]string{}}
+	in := &inbound{r: r, table: r.PModes.Table(), digests: map[string]string{}}
 	reader, err := swa.NewReader(contentType, body, r.Limits)
 	if err != nil {
 		return in.refuse(ctx, err)
@@ -162,7 +163,7 @@ func (in *inbound) read(reader *swa.Reader) (signal bool, err error) {
 	if in.header == nil {
 		return false, err
 	}
-	partner, mismatch := r.PModes.Match(in.header)
+	partner, mismatch := in.table.Match(in.header)
 	in.partner = partner // with an error too: its signature makes the answer count
 	if err != nil {
 		return false, err
@@ -202,7 +203,7 @@ func (in *inbound) open(parts []*swa.Part) error {
 		Parts:    sealed,
 		Verifier: in.partner.Verifier(),
 		Allow:    in.partner.Allow,
-		Decrypt:  in.r.PModes.Own().Decrypt,
+		Decrypt:  in.table.Own().Decrypt,
 		Now:      in.r.Now(),
 	})
 	if err != nil {
@@ -288,14 +289,14 @@ func (in *inbound) refuseAs(ctx context.Context, outcome string, err error) answ
 	defer cancel()
 	in.r.auditRefusal(ctx, refusal{peer: peer, proven: in.opened != nil, messageID: messageID, outcome: a.outcome, err: e, digests: in.digests})
 	if known {
-		b, err := in.r.signedError(in.partner, messageID, e)
+		b, err := in.r.signedError(in.table.Own(), in.partner, messageID, e)
 		if err == nil {
 			a.body = b
 			return a
 		}
 		in.r.Logger.ErrorContext(ctx, "error signal not signed", slog.Any("error", err))
 	}
-	a.body = in.r.plainError(messageID, e)
+	a.body = in.r.plainError(in.table.Own(), messageID, e)
 	if in.r.SOAPFaults {
 		a.body = withFault(a.body)
 	}

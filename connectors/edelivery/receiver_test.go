@@ -312,7 +312,7 @@ func TestHTTP(t *testing.T) {
 	if rec := r.post(ct, body); rec.Code != http.StatusInternalServerError || !strings.Contains(rec.Body.String(), "S12:Fault") {
 		t.Errorf("error with SOAP faults: %d %s", rec.Code, rec.Body)
 	}
-	signal := string(r.receiver.plainError("x@y", ebms.Errorf(ebms.Other, "")))
+	signal := string(r.receiver.plainError(r.provider(), "x@y", ebms.Errorf(ebms.Other, "")))
 	if rec := r.post("application/soap+xml", []byte(signal)); rec.Code != http.StatusAccepted || rec.Body.Len() != 0 {
 		t.Errorf("signal that is posted to us: %d %s", rec.Code, rec.Body)
 	}

@@ -199,7 +199,7 @@ func TestOtherPartnerCannotSpeakForThisOne(t *testing.T) {
 	t.Parallel()
 	keys := ring()
 	r := newRig(t)
-	own := r.receiver.PModes.Own()
+	own := r.receiver.PModes.Table().Own()
 	tab, err := pmode.New(*own, []pmode.Partner{
 		{Name: "requester", Party: ebms.Party{ID: requesterID}, Trust: wssec.Trust{Pinned: []*x509.Certificate{keys.requester.cert}}},
 		{Name: "stranger", Party: ebms.Party{ID: canon.Participant{Scheme: requesterID.Scheme, ID: "AP_XX_09"}}, Trust: wssec.Trust{Pinned: []*x509.Certificate{keys.stranger.cert}}},

@@ -316,11 +316,11 @@ func (r *rig) letter(t testing.TB, m canon.Message) (contentType string, body []
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, service, err := r.sender.PModes.Outbound(providerID, out.Action)
+	p, service, err := r.sender.PModes.Table().Outbound(providerID, out.Action)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := r.sender.seal(m, string(m.ID)+"@as4.example.org", p, p.Encrypt[0], service, out)
+	l, err := r.sender.seal(r.sender.PModes.Table().Own(), m, string(m.ID)+"@as4.example.org", p, p.Encrypt[0], service, out)
 	if err != nil {
 		t.Fatal(err)
 	}

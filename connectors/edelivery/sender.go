@@ -55,7 +55,8 @@ func (s *Sender) Handle(ctx context.Context, m canon.Message) ([]canon.Message, 
 	if env == nil || env.Leg != canon.LegOut {
 		return nil, nil
 	}
-	id := string(m.ID) + "@" + s.PModes.Own().Domain
+	table := s.PModes.Table()
+	id := string(m.ID) + "@" + table.Own().Domain
 	// The same canonical message is the same message on the wire, whatever it says.
 	key, identity := "as4:out:"+canon.DeriveUUID("sent", id), string(m.ID)
 	state, stored, err := s.Remembered.Claim(ctx, key, identity, lease)
@@ -75,7 +76,7 @@ func (s *Sender) Handle(ctx context.Context, m canon.Message) ([]canon.Message, 
 		return nil, canon.NewFault(canon.CodePeerUnreachable, nil, "message is being sent")
 	}
 	start := s.Now()
-	d, travels, err := s.deliver(ctx, m, env, id)
+	d, travels, err := s.deliver(ctx, table, m, env, id)
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Deadline)
 	defer cancel()
 	if err != nil || !travels {
@@ -122,7 +123,7 @@ func outcome(m canon.Message, env *canon.Envelope, id string, d delivery) []cano
 
 // deliver encodes, seals and sends until the outcome is known. An error leaves it
 // open. travels is false for a message that the codec does not send.
-func (s *Sender) deliver(ctx context.Context, m canon.Message, env *canon.Envelope, id string) (d delivery, travels bool, err error) {
+func (s *Sender) deliver(ctx context.Context, table *pmode.Table, m canon.Message, env *canon.Envelope, id string) (d delivery, travels bool, err error) {
 	out, ok, err := s.Codec.Encode(ctx, m, s.Payloads)
 	switch {
 	case errors.Is(err, canon.ErrForgotten):
@@ -132,7 +133,7 @@ func (s *Sender) deliver(ctx context.Context, m canon.Message, env *canon.Envelo
 	case !ok:
 		return d, false, nil
 	}
-	partner, service, err := s.PModes.Outbound(env.To, out.Action)
+	partner, service, err := table.Outbound(env.To, out.Action)
 	if err != nil {
 		s.Logger.WarnContext(ctx, "no agreement to send", slog.String("as4", id), slog.Any("error", err))
 		return s.failed(0, canon.CodeNoAgreement, ebms.ProcessingModeMismatch), true, nil
@@ -143,7 +144,7 @@ func (s *Sender) deliver(ctx context.Context, m canon.Message, env *canon.Envelo
 		s.Logger.ErrorContext(ctx, "no valid encryption certificate", slog.String("as4", id), slog.String("partner", partner.Name), slog.Any("error", err))
 		return s.failed(0, canon.CodeSecurity, ""), true, nil
 	}
-	letter, err := s.seal(m, id, partner, recipient, service, out)
+	letter, err := s.seal(table.Own(), m, id, partner, recipient, service, out)
 	if err != nil {
 		return d, true, err
 	}

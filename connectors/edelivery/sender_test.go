@@ -35,14 +35,17 @@ func (r *rig) reply(status int, write func(messageID string) []byte) {
 	}
 }
 
+// provider is the access point that receives.
+func (r *rig) provider() *pmode.Own { return r.receiver.PModes.Table().Own() }
+
 // requester is the partner as the provider knows it.
-func (r *rig) requester() *pmode.Partner { return r.receiver.PModes.Partners()[0] }
+func (r *rig) requester() *pmode.Partner { return r.receiver.PModes.Table().Partners()[0] }
 
 func TestOutcomeOfSending(t *testing.T) {
 	t.Parallel()
 	signed := func(r *rig, e *ebms.Error) func(string) []byte {
 		return func(id string) []byte {
-			b, err := r.receiver.signedError(r.requester(), id, e)
+			b, err := r.receiver.signedError(r.provider(), r.requester(), id, e)
 			if err != nil {
 				return nil
 			}
@@ -73,11 +76,13 @@ func TestOutcomeOfSending(t *testing.T) {
 		{"signed warning is no answer", func(r *rig) { r.reply(200, signed(r, ebms.Errorf(ebms.FeatureNotSupported, ""))) },
 			failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
 		{"unsigned error changes nothing", func(r *rig) {
-			r.reply(200, func(id string) []byte { return r.receiver.plainError(id, ebms.Errorf(ebms.ProcessingModeMismatch, "")) })
+			r.reply(200, func(id string) []byte {
+				return r.receiver.plainError(r.provider(), id, ebms.Errorf(ebms.ProcessingModeMismatch, ""))
+			})
 		}, failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
 		{"unsigned fault changes nothing", func(r *rig) {
 			r.reply(500, func(id string) []byte {
-				return withFault(r.receiver.plainError(id, ebms.Errorf(ebms.FailedDecryption, "")))
+				return withFault(r.receiver.plainError(r.provider(), id, ebms.Errorf(ebms.FailedDecryption, "")))
 			})
 		}, failed, canon.CodePeerUnreachable, ebms.MissingReceipt, 3},
 		{"error about another message changes nothing", func(r *rig) {
@@ -85,7 +90,7 @@ func TestOutcomeOfSending(t *testing.T) {
 		}, failed, canon.CodeReceiptInvalid, ebms.InvalidReceipt, 3},
 		{"receipt with other references", func(r *rig) {
 			r.reply(200, func(id string) []byte {
-				b, err := r.receiver.receipt(r.requester(), id, nil)
+				b, err := r.receiver.receipt(r.provider(), r.requester(), id, nil)
 				if err != nil {
 					return nil
 				}
