@@ -24,6 +24,7 @@ type Config struct {
 	Payloads   canon.Payloads // Default none. Handed to the codec.
 	Publish    canon.Publish  // Required by the Receiver.
 	Remembered Remembered     // Required. Shared by all processes of one access point.
+	Journal    Journal        // Default none. What operators see of each message.
 
 	// Taken reports whether the log has m, which cannot have been written before
 	// since. It is asked for a message of a forgotten exchange: the resend of what
@@ -92,6 +93,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Taken == nil {
 		c.Taken = func(context.Context, canon.Message, time.Time) (bool, error) { return false, nil }
+	}
+	if c.Journal == nil {
+		c.Journal = noJournal{}
 	}
 	if c.Observe == nil {
 		c.Observe = func(Observation) {}
