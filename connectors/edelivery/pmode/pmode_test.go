@@ -117,17 +117,17 @@ func TestLoad(t *testing.T) {
 	}, p.Allow); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(Limits{25 << 20, 100 << 20, 100}, p.Limits); diff != "" {
+	if diff := cmp.Diff(Limits{Part: 25 << 20, Message: 100 << 20, Ratio: 100, Parts: 28}, p.Limits); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(Retry{4, 2 * time.Second, 1.5, 10 * time.Second}, p.Retry); diff != "" {
+	if diff := cmp.Diff(Retry{Attempts: 4, Initial: 2 * time.Second, Factor: 1.5, Max: 10 * time.Second, Jitter: 0.1}, p.Retry); diff != "" {
 		t.Error(diff)
 	}
 	d := *ps[1]
-	if d.Token != wssec.TokenBST || d.Plain || d.Timeout != time.Minute || d.Limits != (Limits{64 << 20, 128 << 20, 200}) || d.Retry != (Retry{5, time.Second, 2, time.Minute}) {
+	if d.Token != wssec.TokenBST || d.Plain || d.Timeout != time.Minute || d.Limits != (Limits{64 << 20, 128 << 20, 200, 28}) || d.Retry != (Retry{Attempts: 5, Initial: time.Second, Factor: 2, Max: time.Minute, Jitter: 0.1}) {
 		t.Errorf("defaults = %+v", d)
 	}
-	want := []Service{{ebms.Service{Value: OOTSService, Type: OOTSServiceType}, OOTSActions()}}
+	want := []Service{{Service: ebms.Service{Value: OOTSService, Type: OOTSServiceType}, Actions: OOTSActions()}}
 	if diff := cmp.Diff(want, d.Services); diff != "" {
 		t.Error(diff)
 	}

@@ -3,6 +3,7 @@ package pmode
 import (
 	"crypto"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -28,67 +29,8 @@ func OOTSActions() []string {
 	return []string{"ExecuteQueryRequest", "ExecuteQueryResponse", "ExceptionResponse"}
 }
 
-// Own is our side of every agreement.
-type Own struct {
-	Party   ebms.Party // Required. Role defaults to OOTSRole.
-	Domain  string     // Required. The right side of our MessageIds.
-	Sign    wssec.Identity
-	Decrypt []wssec.Decryption // one, or two while a certificate rolls over
-}
-
-// A Partner is one agreement with one access point.
-type Partner struct {
-	Name      string              // Required. For the log and the operator.
-	Party     ebms.Party          // Required. Role defaults to OOTSRole.
-	URL       string              // Required to send.
-	Trust     wssec.Trust         // Required. Who signs for this party.
-	Encrypt   []*x509.Certificate // Required to send. The first one that is valid is used.
-	Token     wssec.Token         // Default bst. How we refer to certificates.
-	Allow     wssec.Algorithms    // Default those of profile 1.15. What is accepted from the partner.
-	Agreement ebms.Agreement      // Default none; with a value it is written and must be there.
-	Services  []Service           // Default the service and actions of OOTS.
-	Plain     bool                // do not compress; default is gzip
-	Retry     Retry
-	Timeout   time.Duration // Default 60s. Of one attempt.
-	Limits    Limits
-
-	verifier *wssec.Verifier
-}
-
-// A Service is a service with the actions that the agreement covers.
-type Service struct {
-	Service ebms.Service
-	Actions []string
-}
-
-// Retry says how often and when a message is sent again.
-type Retry struct {
-	Attempts int           // Default 5. All attempts, the first included.
-	Initial  time.Duration // Default 1s. The first pause.
-	Factor   float64       // Default 2.
-	Max      time.Duration // Default 1m. The longest pause.
-}
-
-// Limits bound one inbound message.
-type Limits struct {
-	Part    int64 // Default 64 MiB. Clear bytes of one part.
-	Message int64 // Default 128 MiB. Clear bytes of all parts.
-	Ratio   int64 // Default 200. Clear bytes for one compressed byte, after the first MiB.
-}
-
 // Verifier returns the checker of this partner's certificates.
 func (p *Partner) Verifier() *wssec.Verifier { return p.verifier }
-
-// Pause returns how long to wait after the given attempt, counted from 1.
-func (r Retry) Pause(attempt int) time.Duration {
-	d := float64(r.Initial)
-	for range attempt - 1 {
-		if d *= r.Factor; d >= float64(r.Max) {
-			return r.Max
-		}
-	}
-	return min(time.Duration(d), r.Max)
-}
 
 // A Table holds our side and all partners. It does not change: a new
 // configuration is a new table.
@@ -104,12 +46,20 @@ func New(own Own, partners []Partner) (*Table, error) {
 	if t.own.Party.Role == "" {
 		t.own.Party.Role = OOTSRole
 	}
+	if len(t.own.Signing) == 0 && t.own.Sign.Certificate != nil {
+		t.own.Signing = []wssec.Identity{t.own.Sign}
+	} else if len(t.own.Signing) > 0 {
+		t.own.Sign = t.own.Signing[0]
+	}
 	for _, e := range checkOwn(t.own) {
 		faults = append(faults, fmt.Errorf("own: %w", e))
 	}
 	names := map[string]bool{}
 	for i := range partners {
 		p := partners[i]
+		if p.OwnRole == "" {
+			p.OwnRole = t.own.Party.Role
+		}
 		p.setDefaults()
 		for _, e := range p.check() {
 			faults = append(faults, fmt.Errorf("partner %q: %w", p.Name, e))
@@ -191,11 +141,26 @@ func (p *Partner) setDefaults() {
 	if p.Party.Role == "" {
 		p.Party.Role = OOTSRole
 	}
+	if p.MEP == "" {
+		p.MEP = Push
+	}
+	if p.MPC == "" {
+		p.MPC = ebms.DefaultMPC
+	}
+	if p.Fetch.Every > 0 && p.Fetch.MPC == "" {
+		p.Fetch.MPC = p.MPC
+	}
 	if p.Token == "" {
 		p.Token = wssec.TokenBST
 	}
+	if p.SignToken == "" {
+		p.SignToken = p.Token
+	}
+	if p.EncryptToken == "" {
+		p.EncryptToken = p.Token
+	}
 	if len(p.Services) == 0 {
-		p.Services = []Service{{ebms.Service{Value: OOTSService, Type: OOTSServiceType}, OOTSActions()}}
+		p.Services = []Service{{Service: ebms.Service{Value: OOTSService, Type: OOTSServiceType}, Actions: OOTSActions()}}
 	}
 	if p.Retry.Attempts == 0 {
 		p.Retry.Attempts = 5
@@ -209,6 +174,9 @@ func (p *Partner) setDefaults() {
 	if p.Retry.Max == 0 {
 		p.Retry.Max = time.Minute
 	}
+	if p.Retry.Jitter == 0 {
+		p.Retry.Jitter = 0.1
+	}
 	if p.Timeout == 0 {
 		p.Timeout = time.Minute
 	}
@@ -220,6 +188,12 @@ func (p *Partner) setDefaults() {
 	}
 	if p.Limits.Ratio == 0 {
 		p.Limits.Ratio = 200
+	}
+	if p.Limits.Parts == 0 {
+		p.Limits.Parts = 28
+	}
+	if p.TLS.Min == 0 {
+		p.TLS.Min = tls.VersionTLS12
 	}
 }
 
