@@ -9,6 +9,7 @@ import (
 // A C14N chooses a canonical form. The zero value is exclusive C14N 1.0 without comments.
 type C14N struct {
 	Inclusive bool     // Canonical XML 1.0 instead of exclusive
+	V11       bool     // with Inclusive, Canonical XML 1.1: an apex inherits neither xml:id nor xml:base
 	Comments  bool     // keep comments
 	Prefixes  []string // InclusiveNamespaces PrefixList, "#default" for the default namespace; exclusive only
 	Exclude   Element  // left out with all below it, for enveloped signatures; zero for none
@@ -261,7 +262,9 @@ func (c *canonicalizer) exclusive(n *node, apex bool) {
 }
 
 // inclusive collects the namespaces in scope that the output does not have yet; the
-// apex also inherits the xml: attributes of its ancestors (c14n 2.4).
+// apex also inherits the xml: attributes of its ancestors (c14n 2.4). Canonical XML 1.1
+// inherits no xml:id, and joins the values of xml:base, which is not done here: who
+// verifies refuses an apex below one.
 func (c *canonicalizer) inclusive(n *node, apex bool) {
 	d := c.d
 	if !apex {
@@ -279,6 +282,9 @@ func (c *canonicalizer) inclusive(n *node, apex bool) {
 	next:
 		for a := int32(d.nodes[up].lo); a < int32(d.nodes[up].hi); a++ {
 			if d.attrs[a].uri != uriXML {
+				continue
+			}
+			if local := d.attrLocal(a); c.form.V11 && (local == "id" || local == "base") {
 				continue
 			}
 			for _, have := range c.order {

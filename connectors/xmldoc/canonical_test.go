@@ -185,3 +185,19 @@ func TestManyAttributesAreSorted(t *testing.T) {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 }
+
+// Canonical XML 1.1 (2.4) inherits xml:lang and xml:space, not xml:id.
+func TestInclusive11Inherits(t *testing.T) {
+	doc := mustParse(t, `<a xmlns:p="urn:p" xml:id="one" xml:lang="lv" xml:base="http://example.test/"><b xml:space="preserve"><c xml:id="two"/></b></a>`)
+	for _, tt := range []struct {
+		form xmldoc.C14N
+		want string
+	}{
+		{xmldoc.C14N{Inclusive: true}, `<c xmlns:p="urn:p" xml:base="http://example.test/" xml:id="two" xml:lang="lv" xml:space="preserve"></c>`},
+		{xmldoc.C14N{Inclusive: true, V11: true}, `<c xmlns:p="urn:p" xml:id="two" xml:lang="lv" xml:space="preserve"></c>`},
+	} {
+		if got := string(find(t, doc, "c").AppendCanonical(nil, tt.form)); got != tt.want {
+			t.Errorf("%+v: got %s, want %s", tt.form, got, tt.want)
+		}
+	}
+}

@@ -3,7 +3,7 @@
 //
 // It owns a strict tokenizer of its own that reads the bytes once into a compact,
 // read-only tree, the canonical forms that signatures are computed over (exclusive
-// and inclusive C14N 1.0), and a builder for the documents we send. It is narrower
+// and inclusive C14N 1.0, inclusive C14N 1.1), and a builder for the documents we send. It is narrower
 // than XML 1.0 with Namespaces on purpose: no DOCTYPE, hence no entities beyond the
 // five predefined ones, no defaulted attributes and no XML 1.1.
 //

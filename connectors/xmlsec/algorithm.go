@@ -83,8 +83,9 @@ type C14NAlgorithm string
 // The canonical forms. Those with comments do not exist here: a same-document
 // reference drops comments before they could matter (xmldsig 4.4.3.3).
 const (
-	ExclusiveC14N C14NAlgorithm = "http://www.w3.org/2001/10/xml-exc-c14n#"
-	InclusiveC14N C14NAlgorithm = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+	ExclusiveC14N   C14NAlgorithm = "http://www.w3.org/2001/10/xml-exc-c14n#"
+	InclusiveC14N   C14NAlgorithm = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+	InclusiveC14N11 C14NAlgorithm = "http://www.w3.org/2006/12/xml-c14n11"
 )
 
 // A DataAlgorithm is the identifier of the encryption of data.

@@ -238,7 +238,7 @@ func (r *reference) transforms(e xmldoc.Element, p *Policy) error {
 		return nil
 	}
 	switch C14NAlgorithm(alg) {
-	case ExclusiveC14N, InclusiveC14N:
+	case ExclusiveC14N, InclusiveC14N, InclusiveC14N11:
 	default:
 		return refuse(ReasonTransform, "a transform that is no canonical form", nil)
 	}
@@ -257,10 +257,10 @@ func (r *reference) noMore(c *cursor) error {
 
 func (p *Policy) form(alg string) (xmldoc.C14N, error) {
 	switch a := C14NAlgorithm(alg); a {
-	case ExclusiveC14N, InclusiveC14N:
+	case ExclusiveC14N, InclusiveC14N, InclusiveC14N11:
 		for _, allowed := range p.C14N {
 			if a == allowed {
-				return xmldoc.C14N{Inclusive: a == InclusiveC14N}, nil
+				return xmldoc.C14N{Inclusive: a != ExclusiveC14N, V11: a == InclusiveC14N11}, nil
 			}
 		}
 		return xmldoc.C14N{}, refuse(ReasonAlgorithmDenied, "a canonical form", nil)

@@ -214,6 +214,9 @@ func (s *signature) locate(p *Policy) error {
 			ids[a.Value] = e
 		}
 	}
+	if s.form.V11 && based(s.info) {
+		return refuse(ReasonTransform, "C14N 1.1 of an element below an xml:base", nil)
+	}
 	for i := range s.refs {
 		r := &s.refs[i]
 		switch {
@@ -226,6 +229,9 @@ func (s *signature) locate(p *Policy) error {
 				return refuse(ReasonMissingTarget, "a reference to an id that does not exist", nil)
 			}
 			r.target = target
+		}
+		if r.form.V11 && !r.target.IsZero() && based(r.target) {
+			return refuse(ReasonTransform, "C14N 1.1 of an element below an xml:base", nil)
 		}
 		if r.enveloped && !r.target.Contains(s.element) || r.enveloped && r.target == s.element {
 			return refuse(ReasonTransform, "enveloped-signature on an element that does not hold the signature", nil)
@@ -241,6 +247,16 @@ func (s *signature) locate(p *Policy) error {
 		}
 	}
 	return nil
+}
+
+// based reports an xml:base above e, whose joining by C14N 1.1 (2.4) xmldoc leaves out.
+func based(e xmldoc.Element) bool {
+	for up := e.Parent(); !up.IsZero(); up = up.Parent() {
+		if _, ok := up.Attr(xmldoc.Name{Space: xmldoc.SpaceXML, Local: "base"}); ok {
+			return true
+		}
+	}
+	return false
 }
 
 func isID(n xmldoc.Name) bool {
