@@ -1,0 +1,171 @@
+package edelivery
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"oncegate/schemas/canon"
+)
+
+// A Shelf keeps messages for partners that come and fetch them (One-Way/Pull). A
+// message on it is ready, or handed out until its lease ends and then ready again,
+// or spent: handed out as often as it may be, or expired. It is memory, never truth:
+// what it loses lies on the log and comes back through Restore. All methods are
+// atomic and may be called concurrently, from several processes. The signatures use
+// built-in types and canon alone, so that an implementation needs nothing of this
+// package.
+type Shelf interface {
+	// Put lays a message on the shelf of its partition. A message that lies there
+	// stays as it is, wherever it stands. Taken and Kept of s are not read.
+	Put(ctx context.Context, s canon.Shelved) error
+	// Take hands out the oldest message of the partition that is ready at now, until
+	// lease has passed; nil where there is none. Taken counts this time too.
+	Take(ctx context.Context, partition string, now time.Time, lease time.Duration) (*canon.Shelved, error)
+	// Keep notes what the receipt of a message must match. It does nothing for a
+	// message that is not there.
+	Keep(ctx context.Context, id canon.MessageID, kept []byte) error
+	// Find returns the message, nil where it is not there.
+	Find(ctx context.Context, id canon.MessageID) (*canon.Shelved, error)
+	// Drop removes the message, if it is there.
+	Drop(ctx context.Context, id canon.MessageID) error
+	// Due returns up to max messages that are spent at now. They stay until Drop.
+	Due(ctx context.Context, now time.Time, max int) ([]canon.Shelved, error)
+	// Restore calls fill where the shelf was lost, or never filled, since Restore
+	// last ended well. fill puts back what the log has. Several may restore at once.
+	Restore(ctx context.Context, fill func(ctx context.Context) error) error
+}
+
+// MemoryShelf is a Shelf that lives as long as the process.
+type MemoryShelf struct {
+	mu     sync.Mutex
+	items  map[canon.MessageID]*shelved
+	serial int
+	whole  bool
+}
+
+type shelved struct {
+	canon.Shelved
+	serial int
+	until  time.Time // end of the lease
+}
+
+var _ Shelf = (*MemoryShelf)(nil)
+
+// NewMemoryShelf returns an empty shelf.
+func NewMemoryShelf() *MemoryShelf {
+	return &MemoryShelf{items: map[canon.MessageID]*shelved{}}
+}
+
+// spent reports that nobody can take the message any more, whatever time passes.
+func (s *shelved) spent(now time.Time) bool {
+	return !now.Before(s.Expires) || s.Taken >= s.Attempts && !now.Before(s.until)
+}
+
+func (s *shelved) copy() *canon.Shelved {
+	c := s.Shelved
+	c.Kept = bytes.Clone(s.Kept)
+	return &c
+}
+
+// before orders messages by their time, and those of one time as they came.
+func (s *shelved) before(o *shelved) int {
+	return cmp.Or(s.Message.At.Compare(o.Message.At), cmp.Compare(s.serial, o.serial))
+}
+
+// Put implements Shelf.
+func (m *MemoryShelf) Put(_ context.Context, s canon.Shelved) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, there := m.items[s.Message.ID]; there {
+		return nil
+	}
+	s.Taken, s.Kept = 0, nil
+	m.serial++
+	m.items[s.Message.ID] = &shelved{Shelved: s, serial: m.serial}
+	return nil
+}
+
+// Take implements Shelf.
+func (m *MemoryShelf) Take(_ context.Context, partition string, now time.Time, lease time.Duration) (*canon.Shelved, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var first *shelved
+	for _, s := range m.items {
+		if s.Partition == partition && s.Taken < s.Attempts && now.Before(s.Expires) && !now.Before(s.until) && (first == nil || s.before(first) < 0) {
+			first = s
+		}
+	}
+	if first == nil {
+		return nil, nil
+	}
+	first.Taken++
+	first.until = now.Add(lease)
+	return first.copy(), nil
+}
+
+// Keep implements Shelf.
+func (m *MemoryShelf) Keep(_ context.Context, id canon.MessageID, kept []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s, ok := m.items[id]; ok {
+		s.Kept = bytes.Clone(kept)
+	}
+	return nil
+}
+
+// Find implements Shelf.
+func (m *MemoryShelf) Find(_ context.Context, id canon.MessageID) (*canon.Shelved, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s, ok := m.items[id]; ok {
+		return s.copy(), nil
+	}
+	return nil, nil
+}
+
+// Drop implements Shelf.
+func (m *MemoryShelf) Drop(_ context.Context, id canon.MessageID) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.items, id)
+	return nil
+}
+
+// Due implements Shelf.
+func (m *MemoryShelf) Due(_ context.Context, now time.Time, max int) ([]canon.Shelved, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var due []*shelved
+	for _, s := range m.items {
+		if s.spent(now) {
+			due = append(due, s)
+		}
+	}
+	slices.SortFunc(due, (*shelved).before)
+	out := make([]canon.Shelved, 0, min(len(due), max))
+	for _, s := range due[:min(len(due), max)] {
+		out = append(out, *s.copy())
+	}
+	return out, nil
+}
+
+// Restore implements Shelf.
+func (m *MemoryShelf) Restore(ctx context.Context, fill func(context.Context) error) error {
+	m.mu.Lock()
+	whole := m.whole
+	m.mu.Unlock()
+	if whole {
+		return nil
+	}
+	if err := fill(ctx); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.whole = true
+	return nil
+}
