@@ -80,6 +80,9 @@ func fill(rt *rapid.T, name string, v reflect.Value) {
 	case *time.Time:
 		*p = time.Unix(rapid.Int64Range(0, 4e9).Draw(rt, "s"), rapid.Int64Range(0, 999_999_999).Draw(rt, "ns")).UTC()
 		return
+	case *[]byte:
+		*p = rapid.SliceOfN(rapid.Byte(), 1, 64).Draw(rt, name)
+		return
 	case *canon.Sealed[canon.RequestPrivate]:
 		*p = private[canon.RequestPrivate](rt)
 		return
@@ -216,6 +219,8 @@ func word(rt *rapid.T, kind string) string {
 		return pick(rt, "delivered", "preview-offered", "request.received")
 	case "room":
 		return pick(rt, "edelivery", "gateway/web", "exchange")
+	case "actor":
+		return pick(rt, "api:", "os:") + rapid.StringMatching(`[!-~]{1,80}`).Draw(rt, kind)
 	case "portal", "register":
 		return rapid.StringMatching(`[a-z][a-z0-9-]{0,20}`).Draw(rt, kind)
 	case "previewLocation", "returnLocation", "location":

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ const (
 	headerTrace       = "traceparent"
 	headerContent     = "content-type"
 	headerReplayOf    = replay.HeaderReplayOf
+	headerSeries      = replay.HeaderSeries
 
 	mediaJSON = "application/json"
 )
@@ -101,6 +103,9 @@ func (c *Codec) Encode(ctx context.Context, m canon.Message) (*Record, error) {
 	put(headerTrace, m.Trace)
 	put(headerContent, mediaJSON)
 	put(headerReplayOf, string(m.ReplayOf))
+	if m.Series > 0 {
+		put(headerSeries, strconv.Itoa(m.Series))
+	}
 	return &Record{Topic: TopicOf(m.Kind), Partition: -1, Key: []byte(m.Conversation), Value: body, Headers: h}, nil
 }
 
@@ -165,6 +170,9 @@ func checkMessage(m canon.Message) error {
 	if m.ReplayOf != "" && !canon.ValidUUID(string(m.ReplayOf)) {
 		errs = append(errs, errors.New("replay of: not a UUID"))
 	}
+	if m.Series < 0 || m.Series > maxSeries {
+		errs = append(errs, errors.New("series: out of bounds"))
+	}
 	if m.At.IsZero() {
 		errs = append(errs, errors.New("at: missing"))
 	}
@@ -186,6 +194,7 @@ var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-
 const (
 	maxHeaders     = 64
 	maxHeaderValue = 4 << 10
+	maxSeries      = 1_000_000
 )
 
 func decodeHeaders(r *Record) (canon.Message, error) {
@@ -225,6 +234,13 @@ func decodeHeaders(r *Record) (canon.Message, error) {
 	}
 	if s, ok := get[headerCorrelation]; ok && s != string(m.Conversation) {
 		return m, fmt.Errorf("%s: differs from the key", headerCorrelation)
+	}
+	if s, ok := get[headerSeries]; ok {
+		n, err := strconv.ParseUint(s, 10, 31)
+		if err != nil || n > maxSeries {
+			return m, fmt.Errorf("%s: not a number of ours", headerSeries)
+		}
+		m.Series = int(n)
 	}
 	at, err := time.Parse(time.RFC3339Nano, get[headerTime])
 	if err != nil {

@@ -66,7 +66,7 @@ func TestEncodeWritesCloudEventsInBinaryMode(t *testing.T) {
 func TestDecodeOfEncodeIsTheMessage(t *testing.T) {
 	codec, _ := testCodec(t)
 	again := opened(conversationID(3))
-	again.ReplayOf = again.ID
+	again.ReplayOf, again.Series = again.ID, 3
 	for name, m := range map[string]canon.Message{"open": decision(conversationID(1), 5), "sealed": opened(conversationID(2)), "replayed": again} {
 		r, err := codec.Encode(t.Context(), m)
 		if err != nil {
@@ -164,20 +164,21 @@ func TestWhatIsNoMessageIsInvalid(t *testing.T) {
 		"unknown field": func(r *Record) {
 			r.Value = []byte(`{"exchange":"` + canon.DeriveUUID("x") + `","decisions":[],"more":1}`)
 		},
-		"schema":                  func(r *Record) { r.Value = []byte(`{"decisions":[]}`) },
-		"no headers":              func(r *Record) { r.Headers = nil },
-		"no key":                  func(r *Record) { r.Key = nil },
-		"key is no conversation":  func(r *Record) { r.Key = []byte("person 1990") },
-		"other correlation":       func(r *Record) { replace(r, headerCorrelation, canon.DeriveUUID("x")) },
-		"spec version":            func(r *Record) { replace(r, headerSpec, "0.3") },
-		"content type":            func(r *Record) { replace(r, headerContent, "text/xml") },
-		"id":                      func(r *Record) { replace(r, headerID, "1") },
-		"id twice":                func(r *Record) { r.Headers = append(r.Headers, Header{headerID, []byte(canon.DeriveUUID("x"))}) },
-		"type":                    func(r *Record) { replace(r, headerType, "evidence.request.v9") },
-		"time":                    func(r *Record) { replace(r, headerTime, "yesterday") },
-		"long header":             func(r *Record) { replace(r, headerSource, strings.Repeat("x", 1<<20)) },
-		"many headers":            func(r *Record) { r.Headers = append(r.Headers, make([]Header, 100)...) },
-		"replay of something odd": func(r *Record) { r.Headers = append(r.Headers, Header{headerReplayOf, []byte("x")}) },
+		"schema":                   func(r *Record) { r.Value = []byte(`{"decisions":[]}`) },
+		"no headers":               func(r *Record) { r.Headers = nil },
+		"no key":                   func(r *Record) { r.Key = nil },
+		"key is no conversation":   func(r *Record) { r.Key = []byte("person 1990") },
+		"other correlation":        func(r *Record) { replace(r, headerCorrelation, canon.DeriveUUID("x")) },
+		"spec version":             func(r *Record) { replace(r, headerSpec, "0.3") },
+		"content type":             func(r *Record) { replace(r, headerContent, "text/xml") },
+		"id":                       func(r *Record) { replace(r, headerID, "1") },
+		"id twice":                 func(r *Record) { r.Headers = append(r.Headers, Header{headerID, []byte(canon.DeriveUUID("x"))}) },
+		"type":                     func(r *Record) { replace(r, headerType, "evidence.request.v9") },
+		"time":                     func(r *Record) { replace(r, headerTime, "yesterday") },
+		"long header":              func(r *Record) { replace(r, headerSource, strings.Repeat("x", 1<<20)) },
+		"many headers":             func(r *Record) { r.Headers = append(r.Headers, make([]Header, 100)...) },
+		"series of another tongue": func(r *Record) { r.Headers = append(r.Headers, Header{headerSeries, []byte("-1")}) },
+		"replay of something odd":  func(r *Record) { r.Headers = append(r.Headers, Header{headerReplayOf, []byte("x")}) },
 	} {
 		r := *good
 		r.Headers = append([]Header(nil), good.Headers...)

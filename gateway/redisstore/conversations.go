@@ -341,6 +341,7 @@ type record struct {
 	At       time.Time       `json:"at"`
 	Trace    string          `json:"trace,omitempty"`
 	ReplayOf canon.MessageID `json:"replayOf,omitempty"`
+	Series   int             `json:"series,omitempty"`
 	Body     json.RawMessage `json:"body"`
 }
 
@@ -351,7 +352,7 @@ func (s *Conversations) sealMessages(ctx context.Context, id canon.ConversationI
 		if err != nil {
 			return nil, fmt.Errorf("sealing a message: %w", err)
 		}
-		records[i] = record{ID: m.ID, Kind: m.Kind, Cause: m.Cause, At: m.At, Trace: m.Trace, ReplayOf: m.ReplayOf, Body: body}
+		records[i] = record{ID: m.ID, Kind: m.Kind, Cause: m.Cause, At: m.At, Trace: m.Trace, ReplayOf: m.ReplayOf, Series: m.Series, Body: body}
 	}
 	return json.Marshal(records)
 }
@@ -367,7 +368,7 @@ func (s *Conversations) openMessages(ctx context.Context, id canon.ConversationI
 		if err != nil {
 			return nil, fmt.Errorf("opening an applied message: %w", err)
 		}
-		ms[i] = canon.Message{ID: r.ID, Kind: r.Kind, Conversation: id, Cause: r.Cause, At: r.At, Trace: r.Trace, ReplayOf: r.ReplayOf, Body: body}
+		ms[i] = canon.Message{ID: r.ID, Kind: r.Kind, Conversation: id, Cause: r.Cause, At: r.At, Trace: r.Trace, ReplayOf: r.ReplayOf, Series: r.Series, Body: body}
 	}
 	return ms, nil
 }

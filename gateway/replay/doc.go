@@ -19,6 +19,8 @@
 //	ce_id            kept, so that whoever applied the message swallows it; with
 //	                 Again derived anew from the old id and the job, so that it
 //	                 is done again once, also when the job is resumed
+//	gw_series        in a resend to a peer: which one, from 1; the access point
+//	                 then sends the message again, under its own MessageId
 //
 // From a redriven dead letter the headers of its death are taken away, but for
 // gw_first_failed_at. It goes to the topic whose dead letters it lies among,

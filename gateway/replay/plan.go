@@ -81,6 +81,7 @@ type Plan struct {
 	Selection Selection `json:"selection"`
 	Again     bool      `json:"again,omitempty"`   // new ids: done again, not swallowed
 	Discard   bool      `json:"discard,omitempty"` // dead letters are settled and not sent
+	Series    int       `json:"series,omitempty"`  // the resend to a peer that this is; 0 for any other replay
 	Spans     []Span    `json:"spans"`
 
 	Messages  int            `json:"messages"`            // would be sent, or discarded
@@ -115,6 +116,16 @@ func (r *Replayer) PlanDiscard(ctx context.Context, sel Selection) (*Plan, error
 	return r.plan(ctx, sel, Plan{Discard: true})
 }
 
+// PlanResend counts the messages of the selection that a run would hand to the
+// access point once more, for a series of attempts of its own: under their own
+// ids, so that a peer who has them finds the duplicate.
+func (r *Replayer) PlanResend(ctx context.Context, sel Selection, series int) (*Plan, error) {
+	if series < 1 {
+		return nil, canon.NewFault(canon.CodeBadInput, nil, "series: from 1")
+	}
+	return r.plan(ctx, sel, Plan{Series: series})
+}
+
 func (r *Replayer) plan(ctx context.Context, sel Selection, as Plan) (*Plan, error) {
 	if err := sel.Validate(); err != nil {
 		return nil, canon.NewFault(canon.CodeBadInput, nil, "selection: %s", err)
@@ -135,7 +146,7 @@ func (r *Replayer) plan(ctx context.Context, sel Selection, as Plan) (*Plan, err
 	if err != nil {
 		return nil, fmt.Errorf("planning a replay: %w", err)
 	}
-	asks := r.cfg.Known != nil && !p.Discard
+	asks := r.cfg.Known != nil && !p.Discard && p.Series == 0
 	if asks {
 		p.Swallowed = new(int)
 	}
@@ -204,7 +215,8 @@ func (p *Plan) digest() string {
 		Again     bool
 		Discard   bool
 		Spans     []Span
-	}{p.Selection, p.Again, p.Discard, p.Spans})
+		Series    int `json:",omitempty"` // jobs of before have none
+	}{p.Selection, p.Again, p.Discard, p.Spans, p.Series})
 	if err != nil {
 		panic(err) // plain values always encode
 	}

@@ -15,6 +15,7 @@ const (
 	HeaderKind        = "ce_type"
 	HeaderReplayOf    = "gw_replay_of"
 	HeaderReplayCount = "gw_replay_count"
+	HeaderSeries      = "gw_series"     // which resend to a peer, from 1
 	HeaderReplayJob   = "gw_replay_job" // beside HeaderSettles
 	HeaderSettles     = "gw_settles"    // topic/partition/offset of a dead letter
 	HeaderSettlement  = "gw_settlement" // redriven, discarded

@@ -16,7 +16,7 @@ import (
 
 // RunOptions say how a plan is carried out.
 type RunOptions struct {
-	// Reason is recorded in the audit. Required for a plan with Again or Discard.
+	// Reason is recorded in the audit. Required for a plan with Again, Discard or Series.
 	// It names no person.
 	Reason string
 	// Rate is how many messages a second are sent at most. Default: 50.
@@ -117,7 +117,7 @@ func (r *Replayer) checkRun(p *Plan, opt *RunOptions) error {
 		errs = append(errs, errors.New("max: negative"))
 	}
 	opt.Reason = strings.TrimSpace(opt.Reason)
-	if (p.Again || p.Discard) && opt.Reason == "" {
+	if (p.Again || p.Discard || p.Series > 0) && opt.Reason == "" {
 		errs = append(errs, errors.New("reason: required to do something again or to discard it"))
 	}
 	if utf8.RuneCountInString(opt.Reason) > maxReason {
@@ -129,6 +129,9 @@ func (r *Replayer) checkRun(p *Plan, opt *RunOptions) error {
 	if p.Discard && p.Again {
 		errs = append(errs, errors.New("a letter cannot be discarded and done again"))
 	}
+	if p.Series > 0 && (p.Again || p.Selection.Dead) {
+		errs = append(errs, errors.New("a resend keeps its ids and is of no dead letter"))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return canon.NewFault(canon.CodeBadInput, nil, "running a replay: %s", err)
 	}
@@ -139,6 +142,8 @@ func (r *Replayer) checkRun(p *Plan, opt *RunOptions) error {
 func (r *Replayer) audit(ctx context.Context, run *run, outcome string) error {
 	step := "replay.run"
 	switch {
+	case run.plan.Series > 0:
+		step = "message.resend"
 	case run.plan.Discard:
 		step = "dead-letter.discard"
 	case run.plan.Selection.Dead:
@@ -316,7 +321,7 @@ func again(rec *Record, p *Plan) Record {
 	for _, h := range rec.Headers {
 		switch {
 		case h.Key == HeaderReplayOf, h.Key == HeaderReplayCount, p.Again && h.Key == HeaderID,
-			p.Selection.Dead && IsCause(h.Key):
+			p.Series > 0 && h.Key == HeaderSeries, p.Selection.Dead && IsCause(h.Key):
 			continue
 		}
 		out.Headers = append(out.Headers, h)
@@ -324,6 +329,9 @@ func again(rec *Record, p *Plan) Record {
 	if p.Again {
 		fresh := canon.Derive(id, "replay "+p.ID)
 		out.Headers = append(out.Headers, Header{HeaderID, []byte(fresh)})
+	}
+	if p.Series > 0 {
+		out.Headers = append(out.Headers, Header{HeaderSeries, []byte(strconv.Itoa(p.Series))})
 	}
 	out.Headers = append(out.Headers,
 		Header{HeaderReplayOf, []byte(first)},

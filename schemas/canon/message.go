@@ -15,6 +15,7 @@ type Message struct {
 	At           time.Time      // UTC, when the fact came about
 	Trace        string         // W3C traceparent, empty where none is known
 	ReplayOf     MessageID      // set by a replay: the message that is sent again
+	Series       int            // set by an operator's resend to a peer: which one, from 1; 0 for the first sending
 	Body         Body           // a pointer to one of the body types of this package
 }
 

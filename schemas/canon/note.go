@@ -86,11 +86,11 @@ type MessageNote struct {
 
 // Limits of what a peer may make a note of.
 const (
-	maxNoteText  = 255      // ebMS MessageId, as the receiver takes it
-	maxSeries    = 1 << 20  // resends
-	maxNoteParts = 1 << 20  // parts
-	maxNoteBytes = 1 << 50  // bytes
-	maxAttempts  = 100_000 // attempts of a series
+	maxNoteText  = 255       // ebMS MessageId, as the receiver takes it
+	maxSeries    = 1_000_000 // resends
+	maxNoteParts = 1 << 20   // parts
+	maxNoteBytes = 1 << 50   // bytes
+	maxAttempts  = 100_000   // attempts of a series
 )
 
 var ebmsCode = regexp.MustCompile(`^EBMS:[0-9]{4}$`)

@@ -96,8 +96,9 @@ type DeliveryReceipt struct {
 	Outcome  DeliveryOutcome `json:"outcome"`
 	Receipt  string          `json:"receipt,omitempty"` // digest of the signed receipt, "sha256:..."
 	Attempts int             `json:"attempts"`
-	Code     Code            `json:"code,omitempty"`  // with failed
-	Error    string          `json:"error,omitempty"` // ebMS error code, EBMS:nnnn
+	Series   int             `json:"series,omitempty"` // which resend by an operator this ends; 0 for the first sending
+	Code     Code            `json:"code,omitempty"`   // with failed
+	Error    string          `json:"error,omitempty"`  // ebMS error code, EBMS:nnnn
 }
 
 // Kind returns delivery.receipt.v1.
@@ -141,6 +142,8 @@ type AuditEvent struct {
 	Procedure string            `json:"procedure,omitempty"`
 	Digests   map[string]string `json:"digests,omitempty"` // what -> "sha256:..."
 	Reason    string            `json:"reason,omitempty"`  // an operator's reason, a rule id
+	Actor     string            `json:"actor,omitempty"`   // the operator's login that did it, "api:NAME" or "os:NAME"
+	Proof     []byte            `json:"proof,omitempty"`   // the signed receipt, as it was sent or received
 }
 
 // Kind returns audit.v1.
