@@ -228,7 +228,7 @@ func newEnemy(t testing.TB, l *Landscape, genuine post) *enemy {
 	for _, part := range p.parts {
 		in.Parts = append(in.Parts, wssec.SealedPart{ID: part.ID, Content: part.Content})
 	}
-	opened, err := wssec.Open(in)
+	opened, err := wssec.Open(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}

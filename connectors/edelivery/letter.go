@@ -160,7 +160,7 @@ func (s *Sender) post(ctx context.Context, p *pmode.Partner, l *letter) (verdict
 		return verdict{}, ebms.Because(ebms.ConnectionFailure, err, "")
 	}
 	defer func() { _ = resp.Body.Close() }() // nothing depends on it
-	v, err := s.judge(p, l, resp)
+	v, err := s.judge(ctx, p, l, resp)
 	if err != nil {
 		return v, fmt.Errorf("answer with status %d: %w", resp.StatusCode, err)
 	}
@@ -169,7 +169,7 @@ func (s *Sender) post(ctx context.Context, p *pmode.Partner, l *letter) (verdict
 
 // judge reads the answer whatever its status is, since stacks send errors with
 // 200 and with 500 (c.4).
-func (s *Sender) judge(p *pmode.Partner, l *letter, resp *http.Response) (verdict, error) {
+func (s *Sender) judge(ctx context.Context, p *pmode.Partner, l *letter, resp *http.Response) (verdict, error) {
 	reader, err := swa.NewReader(resp.Header.Get("Content-Type"), resp.Body, swa.Limits{Envelope: maxAnswer, Parts: 1, Part: maxAnswer, Message: maxAnswer})
 	if err != nil {
 		return verdict{}, ebms.Because(ebms.MissingReceipt, err, "")
@@ -194,7 +194,7 @@ func (s *Sender) judge(p *pmode.Partner, l *letter, resp *http.Response) (verdic
 		return verdict{}, ebms.Because(ebms.InvalidReceipt, err, "answer is not a signal")
 	}
 	// Before anything the signal says is believed: signed, and by this partner (i.16, i.18).
-	if _, err := wssec.Open(wssec.Opening{Envelope: env, Verifier: p.Verifier(), Allow: p.Allow, Now: s.Now()}); err != nil {
+	if _, err := wssec.Open(ctx, wssec.Opening{Envelope: env, Verifier: p.Verifier(), Allow: p.Allow, Now: s.Now()}); err != nil {
 		if len(m.Signal.Errors) > 0 {
 			return verdict{}, ebms.Because(ebms.MissingReceipt, err, "unsigned error "+string(m.Signal.Errors[0].Code))
 		}

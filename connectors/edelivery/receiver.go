@@ -126,7 +126,7 @@ func (r *Receiver) take(ctx context.Context, contentType string, body io.Reader)
 			r.Logger.ErrorContext(ctx, "part files not given up", slog.Any("error", err))
 		}
 	}()
-	if signal, err := in.read(reader); err != nil {
+	if signal, err := in.read(ctx, reader); err != nil {
 		return in.refuse(ctx, err)
 	} else if signal {
 		// Signals belong into the answers of our own messages; nothing follows from one here.
@@ -139,7 +139,7 @@ func (r *Receiver) take(ctx context.Context, contentType string, body io.Reader)
 var envelopeLimits = xmldoc.Limits{MaxDepth: 32, MaxNodes: 20_000, MaxAttributes: 64, MaxNamespaces: 64}
 
 // read parses, finds the agreement, and opens the message.
-func (in *inbound) read(reader *swa.Reader) (signal bool, err error) {
+func (in *inbound) read(ctx context.Context, reader *swa.Reader) (signal bool, err error) {
 	r := in.r
 	b, err := reader.Envelope()
 	if err != nil {
@@ -177,10 +177,10 @@ func (in *inbound) read(reader *swa.Reader) (signal bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return false, in.open(parts)
+	return false, in.open(ctx, parts)
 }
 
-func (in *inbound) open(parts []*swa.Part) error {
+func (in *inbound) open(ctx context.Context, parts []*swa.Part) error {
 	sealed := make([]wssec.SealedPart, 0, len(parts))
 	ids := make([]string, 0, len(parts))
 	byID := make(map[string]*swa.Part, len(parts))
@@ -198,7 +198,7 @@ func (in *inbound) open(parts []*swa.Part) error {
 		}
 		sealed = append(sealed, wssec.SealedPart{ID: info.ID, Content: content})
 	}
-	opened, err := wssec.Open(wssec.Opening{
+	opened, err := wssec.Open(ctx, wssec.Opening{
 		Envelope: in.env,
 		Parts:    sealed,
 		Verifier: in.partner.Verifier(),

@@ -39,7 +39,7 @@ func readError(t testing.TB, body []byte) (ebms.SignalError, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = wssec.Open(wssec.Opening{Envelope: env, Verifier: v, Now: testNow})
+	_, err = wssec.Open(t.Context(), wssec.Opening{Envelope: env, Verifier: v, Now: testNow})
 	return m.Signal.Errors[0], err == nil
 }
 

@@ -116,6 +116,24 @@ const (
 	RSAOAEPMGF1P KeyTransport = "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p" // MGF1 with SHA-1; read only
 )
 
+// A KeyAgreement is the identifier of the agreement on the key that wraps a session
+// key. The sender's key is always ephemeral, the key derivation always HKDF with
+// HMAC-SHA256 and the wrapping always AES-128 key wrap.
+type KeyAgreement string
+
+// The key agreements. ECDH is on P-256, P-384 and P-521; the brainpool curves are not
+// in the standard library and do not exist here.
+const (
+	X25519 KeyAgreement = "http://www.w3.org/2021/04/xmldsig-more#x25519"
+	ECDHES KeyAgreement = "http://www.w3.org/2009/xmlenc11#ECDH-ES"
+)
+
+const (
+	keyWrapAES128  = "http://www.w3.org/2001/04/xmlenc#kw-aes128"
+	derivationHKDF = "http://www.w3.org/2021/04/xmldsig-more#hkdf"
+	prfSHA256      = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
+)
+
 const (
 	transformEnveloped  = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 	transformAttachment = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform"
@@ -132,6 +150,8 @@ const (
 	SpaceEC     = "http://www.w3.org/2001/10/xml-exc-c14n#"
 	SpaceXENC   = "http://www.w3.org/2001/04/xmlenc#"
 	SpaceXENC11 = "http://www.w3.org/2009/xmlenc11#"
+	SpaceDSIG11 = "http://www.w3.org/2009/xmldsig11#"
+	SpaceMore   = "http://www.w3.org/2021/04/xmldsig-more#"
 	SpaceWSU    = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 	SpaceWSSE   = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 	SpaceWSSE11 = "http://docs.oasis-open.org/wss/oasis-wss-wssecurity-secext-1.1.xsd"
@@ -140,4 +160,6 @@ const (
 func ds(local string) xmldoc.Name     { return xmldoc.Name{Space: SpaceDS, Local: local} }
 func xenc(local string) xmldoc.Name   { return xmldoc.Name{Space: SpaceXENC, Local: local} }
 func xenc11(local string) xmldoc.Name { return xmldoc.Name{Space: SpaceXENC11, Local: local} }
+func dsig11(local string) xmldoc.Name { return xmldoc.Name{Space: SpaceDSIG11, Local: local} }
+func more(local string) xmldoc.Name   { return xmldoc.Name{Space: SpaceMore, Local: local} }
 func plain(local string) xmldoc.Name  { return xmldoc.Name{Local: local} }

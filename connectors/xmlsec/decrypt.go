@@ -2,6 +2,7 @@ package xmlsec
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/rsa"
 	_ "crypto/sha1" // parameter of RSAOAEPMGF1P only
@@ -16,7 +17,8 @@ import (
 // eDelivery AS4 1.15.
 type EncryptionPolicy struct {
 	Data       []DataAlgorithm // Default: AES128GCM.
-	Transports []KeyTransport  // Default: RSAOAEP with SHA-256 and MGF1 with SHA-256.
+	Transports []KeyTransport  // Default: RSAOAEP with SHA-256 and MGF1 with SHA-256; none where Agreements are named.
+	Agreements []KeyAgreement  // Default: none.
 	MaxParts   int             // Default 30.
 }
 
@@ -24,7 +26,7 @@ func (p EncryptionPolicy) withDefaults() EncryptionPolicy {
 	if len(p.Data) == 0 {
 		p.Data = []DataAlgorithm{AES128GCM}
 	}
-	if len(p.Transports) == 0 {
+	if len(p.Transports) == 0 && len(p.Agreements) == 0 {
 		p.Transports = []KeyTransport{RSAOAEP}
 	}
 	if p.MaxParts <= 0 {
@@ -37,8 +39,12 @@ func (p EncryptionPolicy) withDefaults() EncryptionPolicy {
 type Decryption struct {
 	Keys []xmldoc.Element // Required; every xenc:EncryptedKey.
 	Data []xmldoc.Element // Required; every xenc:EncryptedData.
-	// Key finds the private key a ds:KeyInfo (or the zero Element) asks for. Required.
+	// Key finds the private key a ds:KeyInfo (or the zero Element) asks for. Required
+	// where key transports are allowed.
 	Key func(keyInfo xmldoc.Element) (crypto.Decrypter, error)
+	// Agree finds the private key an xenc:RecipientKeyInfo asks for. Required where key
+	// agreements are allowed.
+	Agree func(recipientKeyInfo xmldoc.Element) (ecdh.KeyExchanger, error)
 	// Ciphertext returns the content of a part; cid is percent-decoded. Required.
 	Ciphertext func(cid string) ([]byte, error)
 	// Dst returns room for the plaintext of a part, such as a mapped file. Default: the heap.
@@ -54,13 +60,14 @@ type Decrypted struct {
 }
 
 type encryptedKey struct {
-	element   xmldoc.Element
-	keyInfo   xmldoc.Element
-	options   *rsa.OAEPOptions
-	wrapped   []byte
-	refs      []string
-	decrypter crypto.Decrypter
-	sessions  map[DataAlgorithm]*SessionKey
+	element  xmldoc.Element
+	keyInfo  xmldoc.Element
+	options  *rsa.OAEPOptions // of a key transport
+	agreed   *agreement       // of a key agreement
+	wrapped  []byte
+	refs     []string
+	recover  func() ([]byte, error) // the session key
+	sessions map[DataAlgorithm]*SessionKey
 }
 
 type encryptedData struct {
@@ -83,8 +90,8 @@ func Decrypt(in Decryption) ([]Decrypted, error) {
 		return nil, err
 	}
 	for _, k := range keys {
-		if k.decrypter, err = in.Key(k.keyInfo); err != nil || k.decrypter == nil {
-			return nil, refuse(ReasonKeyUnresolved, "finding the private key", err)
+		if k.recover, err = in.find(k); err != nil {
+			return nil, err
 		}
 	}
 	out := make([]Decrypted, 0, len(data))
@@ -116,6 +123,32 @@ func Decrypt(in Decryption) ([]Decrypted, error) {
 	return out, nil
 }
 
+// find returns how a session key is recovered with the private key that it was
+// wrapped for.
+func (in *Decryption) find(k *encryptedKey) (func() ([]byte, error), error) {
+	if k.agreed != nil {
+		if in.Agree == nil {
+			return nil, refuse(ReasonKeyUnresolved, "no private key for key agreement", nil)
+		}
+		key, err := in.Agree(k.agreed.recipient)
+		if err != nil || key == nil {
+			return nil, refuse(ReasonKeyUnresolved, "finding the private key", err)
+		}
+		if key.Curve() != k.agreed.originator.Curve() {
+			return nil, refuse(ReasonKeyUnfit, "the sender's key is on another curve than the recipient's", nil)
+		}
+		return func() ([]byte, error) { return k.agreed.unwrap(key, k.wrapped) }, nil
+	}
+	if in.Key == nil {
+		return nil, refuse(ReasonKeyUnresolved, "no private key for key transport", nil)
+	}
+	key, err := in.Key(k.keyInfo)
+	if err != nil || key == nil {
+		return nil, refuse(ReasonKeyUnresolved, "finding the private key", err)
+	}
+	return func() ([]byte, error) { return key.Decrypt(rand.Reader, k.wrapped, k.options) }, nil
+}
+
 // wipe forgets plaintext that is not going to be delivered.
 func wipe(parts []Decrypted) {
 	for _, p := range parts {
@@ -131,7 +164,7 @@ func (k *encryptedKey) unwrap(alg DataAlgorithm) (*SessionKey, error) {
 	}
 	key := make([]byte, alg.keySize())
 	_, _ = rand.Read(key)
-	got, err := k.decrypter.Decrypt(rand.Reader, k.wrapped, k.options)
+	got, err := k.recover()
 	right := subtle.ConstantTimeEq(int32(len(got)), int32(len(key)))
 	if err != nil {
 		right = 0
@@ -153,7 +186,7 @@ func (k *encryptedKey) unwrap(alg DataAlgorithm) (*SessionKey, error) {
 }
 
 func (in *Decryption) read(p *EncryptionPolicy) ([]*encryptedKey, []*encryptedData, error) {
-	if in.Key == nil || in.Ciphertext == nil || len(in.Keys) == 0 || len(in.Data) == 0 {
+	if in.Key == nil && in.Agree == nil || in.Ciphertext == nil || len(in.Keys) == 0 || len(in.Data) == 0 {
 		return nil, nil, refuse(ReasonStructure, "encrypted keys, encrypted data and a private key are required", nil)
 	}
 	if len(in.Keys) > p.MaxParts || len(in.Data) > p.MaxParts {
@@ -259,10 +292,19 @@ func readKey(e xmldoc.Element, p *EncryptionPolicy) (*encryptedKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.options, err = p.transport(method); err != nil {
+	alg, err := algorithmOf(method)
+	if err != nil {
 		return nil, err
 	}
 	k.keyInfo = c.maybe(ds("KeyInfo"))
+	if alg == keyWrapAES128 {
+		k.agreed, err = p.agreement(method, k.keyInfo)
+	} else {
+		k.options, err = p.transport(method, KeyTransport(alg))
+	}
+	if err != nil {
+		return nil, err
+	}
 	cipherData, err := c.only(xenc("CipherData"))
 	if err != nil {
 		return nil, err
@@ -293,20 +335,17 @@ func readKey(e xmldoc.Element, p *EncryptionPolicy) (*encryptedKey, error) {
 
 // transport reads the EncryptionMethod of a key. Defaults of the specification (SHA-1)
 // are not taken: xmlenc11#rsa-oaep has to name SHA-256 for both.
-func (p *EncryptionPolicy) transport(e xmldoc.Element) (*rsa.OAEPOptions, error) {
-	alg, err := algorithmOf(e)
-	if err != nil {
-		return nil, err
-	}
-	switch KeyTransport(alg) {
+func (p *EncryptionPolicy) transport(e xmldoc.Element, alg KeyTransport) (*rsa.OAEPOptions, error) {
+	switch alg {
 	case RSAOAEP, RSAOAEPMGF1P:
 	default:
 		return nil, refuse(ReasonUnknownAlgorithm, "key transport", nil)
 	}
-	if !slices.Contains(p.Transports, KeyTransport(alg)) {
+	if !slices.Contains(p.Transports, alg) {
 		return nil, refuse(ReasonAlgorithmDenied, "key transport", nil)
 	}
 	digest, mgf := "", ""
+	var err error
 	for c := range e.Children() {
 		into := &digest
 		switch {
@@ -323,7 +362,7 @@ func (p *EncryptionPolicy) transport(e xmldoc.Element) (*rsa.OAEPOptions, error)
 			return nil, err
 		}
 	}
-	if KeyTransport(alg) == RSAOAEP {
+	if alg == RSAOAEP {
 		if digest != string(SHA256) || mgf != mgf1SHA256 {
 			return nil, refuse(ReasonAlgorithmDenied, "a digest or mask of the key transport other than SHA-256", nil)
 		}

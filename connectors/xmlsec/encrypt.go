@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -76,11 +77,15 @@ type Part struct {
 
 // An Encryption says what to encrypt for whom.
 type Encryption struct {
-	Recipient crypto.PublicKey // Required; *rsa.PublicKey of at least 2048 bits.
-	Algorithm DataAlgorithm    // Default: AES128GCM.
-	KeyID     string           // Required; Id of xenc:EncryptedKey.
-	KeyInfo   []byte           // Required; content of its ds:KeyInfo: how the recipient finds the private key.
-	Parts     []Part           // Required.
+	// Recipient is required: an *rsa.PublicKey of at least 2048 bits for key transport, an
+	// *ecdh.PublicKey for key agreement.
+	Recipient crypto.PublicKey
+	Algorithm DataAlgorithm // Default: AES128GCM.
+	KeyID     string        // Required; Id of xenc:EncryptedKey.
+	// KeyInfo is required: the content of ds:KeyInfo, or of xenc:RecipientKeyInfo where
+	// keys are agreed: how the recipient finds the private key.
+	KeyInfo []byte
+	Parts   []Part // Required.
 }
 
 // An Encrypted is the XML for the security header and the parts that replace the content.
@@ -92,13 +97,10 @@ type Encrypted struct {
 
 var errEncrypting = errors.New("encrypting")
 
-// Encrypt seals all parts under one new session key, wrapped with RSA-OAEP
-// (SHA-256, MGF1 with SHA-256). The XML declares its namespaces itself, wsse included.
+// Encrypt seals all parts under one new session key, wrapped with RSA-OAEP (SHA-256,
+// MGF1 with SHA-256) or with AES-128 key wrap under a key agreed with a new ephemeral
+// key. The XML declares its namespaces itself, wsse included.
 func Encrypt(e Encryption) (*Encrypted, error) {
-	pub, ok := e.Recipient.(*rsa.PublicKey)
-	if !ok || pub == nil || pub.N == nil || pub.N.BitLen() < defaultMinRSABits {
-		return nil, fmt.Errorf("%w: %w", errEncrypting, refuse(ReasonKeyUnfit, "an RSA key of at least 2048 bits is required", nil))
-	}
 	if e.Algorithm == "" {
 		e.Algorithm = AES128GCM
 	}
@@ -116,11 +118,10 @@ func Encrypt(e Encryption) (*Encrypted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errEncrypting, err)
 	}
-	wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, pub, session.key, nil)
-	if err != nil {
+	out := &Encrypted{Data: make([][]byte, 0, len(e.Parts)), Sealed: make([][]byte, 0, len(e.Parts))}
+	if out.Key, err = e.wrap(session.key); err != nil {
 		return nil, fmt.Errorf("%w: wrapping the session key: %w", errEncrypting, err)
 	}
-	out := &Encrypted{Key: e.keyXML(wrapped)}
 	for _, p := range e.Parts {
 		out.Data = append(out.Data, e.dataXML(p))
 		dst := p.Dst[:0]
@@ -132,20 +133,43 @@ func Encrypt(e Encryption) (*Encrypted, error) {
 	return out, nil
 }
 
-func (e *Encryption) keyXML(wrapped []byte) []byte {
-	b := make([]byte, 0, 1024+len(e.KeyInfo)+2*len(wrapped))
-	b = append(b, `<xenc:EncryptedKey xmlns:xenc="`+SpaceXENC+`" Id="`...)
-	b = append(b, e.KeyID...)
-	b = append(b, `"><xenc:EncryptionMethod Algorithm="`+string(RSAOAEP)+`"><ds:DigestMethod xmlns:ds="`+SpaceDS+`" Algorithm="`+string(SHA256)+
-		`"/><xenc11:MGF xmlns:xenc11="`+SpaceXENC11+`" Algorithm="`+mgf1SHA256+`"/></xenc:EncryptionMethod><ds:KeyInfo xmlns:ds="`+SpaceDS+`">`...)
-	b = append(b, e.KeyInfo...)
+// wrap returns the xenc:EncryptedKey that holds the session key for the recipient.
+func (e *Encryption) wrap(key []byte) ([]byte, error) {
+	b := make([]byte, 0, 2048+len(e.KeyInfo)+64*len(e.Parts))
+	b = append(append(append(b, `<xenc:EncryptedKey xmlns:xenc="`+SpaceXENC+`" Id="`...), e.KeyID...), `"><xenc:EncryptionMethod Algorithm="`...)
+	var wrapped []byte
+	var err error
+	switch pub := e.Recipient.(type) {
+	case *rsa.PublicKey:
+		if pub == nil || pub.N == nil || pub.N.BitLen() < defaultMinRSABits {
+			return nil, refuse(ReasonKeyUnfit, "an RSA key of at least 2048 bits is required", nil)
+		}
+		if wrapped, err = rsa.EncryptOAEP(sha256.New(), rand.Reader, pub, key, nil); err != nil {
+			return nil, err
+		}
+		b = append(b, string(RSAOAEP)+`"><ds:DigestMethod xmlns:ds="`+SpaceDS+`" Algorithm="`+string(SHA256)+
+			`"/><xenc11:MGF xmlns:xenc11="`+SpaceXENC11+`" Algorithm="`+mgf1SHA256+`"/></xenc:EncryptionMethod><ds:KeyInfo xmlns:ds="`+SpaceDS+`">`...)
+		b = append(b, e.KeyInfo...)
+	case *ecdh.PublicKey:
+		a, err := newAgreement(pub)
+		if err != nil {
+			return nil, err
+		}
+		if wrapped, err = a.wrap(pub, key); err != nil {
+			return nil, err
+		}
+		b = append(b, keyWrapAES128+`"/><ds:KeyInfo xmlns:ds="`+SpaceDS+`">`...)
+		b = a.append(b, e.KeyInfo)
+	default:
+		return nil, refuse(ReasonKeyUnfit, "an RSA key or one for key agreement is required", nil)
+	}
 	b = append(b, `</ds:KeyInfo><xenc:CipherData><xenc:CipherValue>`...)
 	b = base64.StdEncoding.AppendEncode(b, wrapped)
 	b = append(b, `</xenc:CipherValue></xenc:CipherData><xenc:ReferenceList>`...)
 	for _, p := range e.Parts {
 		b = append(append(append(b, `<xenc:DataReference URI="#`...), p.DataID...), `"/>`...)
 	}
-	return append(b, `</xenc:ReferenceList></xenc:EncryptedKey>`...)
+	return append(b, `</xenc:ReferenceList></xenc:EncryptedKey>`...), nil
 }
 
 func (e *Encryption) dataXML(p Part) []byte {

@@ -53,6 +53,7 @@ type Signature struct {
 // A Reference is what a signature says of one target.
 type Reference struct {
 	URI    string
+	CID    string // the Content-ID of an attachment, percent-decoded; empty for elements
 	Digest []byte
 	// Element is the ds:Reference itself after Verify, to be copied into a receipt;
 	// zero after Sign.
@@ -143,7 +144,7 @@ func digestTarget(t *Target, alg DigestAlgorithm, scratch *[]byte) (Reference, e
 		if named++; !validCID(t.CID) {
 			return ref, errors.New("a Content-ID that cannot be written as a cid: URL")
 		}
-		ref.URI = "cid:" + escapeCID(t.CID)
+		ref.URI, ref.CID = "cid:"+escapeCID(t.CID), t.CID
 	}
 	if t.Enveloped {
 		named++

@@ -143,7 +143,7 @@ func (v *Verified) check(r *reference, in *Verification, p *Policy, scratch *[]b
 		digest, err := in.Attachments(r.cid, r.hash)
 		if errors.Is(err, ErrAttachmentUnknown) && p.UncheckedAttachments {
 			v.unchecked = append(v.unchecked, r.cid)
-			v.references = append(v.references, Reference{URI: r.uri, Digest: r.digest, Element: r.element})
+			v.references = append(v.references, Reference{URI: r.uri, CID: r.cid, Digest: r.digest, Element: r.element})
 			return nil
 		}
 		if err != nil {
@@ -173,7 +173,7 @@ func (v *Verified) check(r *reference, in *Verification, p *Policy, scratch *[]b
 	} else {
 		v.elements = append(v.elements, r.target)
 	}
-	v.references = append(v.references, Reference{URI: r.uri, Digest: r.digest, Element: r.element})
+	v.references = append(v.references, Reference{URI: r.uri, CID: r.cid, Digest: r.digest, Element: r.element})
 	return nil
 }
 

@@ -33,7 +33,7 @@ func ownCertificate(t *testing.T, env Envelope) *x509.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := readReference(info, env.Security)
+	ref, err := readReference(info, env.Security, Tokens())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestCapturedSignals(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := ownCertificate(t, env)
-			o, err := Open(Opening{Envelope: env, Verifier: pinned(t, c), Now: c.NotBefore.Add(time.Hour)})
+			o, err := Open(t.Context(), Opening{Envelope: env, Verifier: pinned(t, c), Now: c.NotBefore.Add(time.Hour)})
 			if !tt.ok {
 				if code(err) != ebms.FailedAuthentication {
 					t.Errorf("err = %v, want %s", err, ebms.FailedAuthentication)
@@ -113,13 +113,13 @@ func TestCapturedUserMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := ownCertificate(t, env)
-	in := Opening{Envelope: env, Parts: []SealedPart{{parts[0].ID, content}}, Verifier: pinned(t, c), Now: m.User.Timestamp,
-		Decrypt: []Decryption{{ring().receiver.cert, ring().receiver.key}}}
-	if _, err := Open(in); code(err) != ebms.FailedDecryption {
+	in := Opening{Envelope: env, Parts: []SealedPart{{ID: parts[0].ID, Content: content}}, Verifier: pinned(t, c), Now: m.User.Timestamp,
+		Decrypt: []Decryption{{Certificate: ring().receiver.cert, Key: ring().receiver.key}}}
+	if _, err := Open(t.Context(), in); code(err) != ebms.FailedDecryption {
 		t.Errorf("err = %v, want %s: not encrypted for us", err, ebms.FailedDecryption)
 	}
 	in.Verifier = pinned(t, ring().sender.cert)
-	if _, err := Open(in); code(err) != ebms.FailedAuthentication {
+	if _, err := Open(t.Context(), in); code(err) != ebms.FailedAuthentication {
 		t.Errorf("err = %v, want %s: not a partner", err, ebms.FailedAuthentication)
 	}
 }
@@ -170,7 +170,7 @@ func TestCollectedMessagesAreRefused(t *testing.T) {
 				if want == "" && !env.Security.IsZero() {
 					if sig, e := xmlsec.FindSignature(env.Security); e == nil {
 						if info, e := sig.Only(ds("KeyInfo")); e == nil {
-							if ref, e := readReference(info, env.Security); e == nil && ref.der != nil {
+							if ref, e := readReference(info, env.Security, Tokens()); e == nil && ref.der != nil {
 								c, e := x509.ParseCertificate(ref.der)
 								if e != nil {
 									t.Fatal(e)
@@ -180,7 +180,7 @@ func TestCollectedMessagesAreRefused(t *testing.T) {
 						}
 					}
 				}
-				_, err = Open(Opening{Envelope: env, Verifier: v, Now: testNow})
+				_, err = Open(t.Context(), Opening{Envelope: env, Verifier: v, Now: testNow})
 			}
 			if code(err) == "" || want != "" && code(err) != want {
 				t.Errorf("err = %v, want %q", err, want)

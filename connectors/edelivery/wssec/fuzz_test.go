@@ -30,9 +30,9 @@ func FuzzOpen(f *testing.F) {
 			}
 			return
 		}
-		for _, parts := range [][]SealedPart{nil, {{"a@x", bytes.Clone(fresh.Parts[0].Content)}}} {
-			o, err := Open(Opening{Envelope: env, Parts: parts, Verifier: pinned(t, ring().sender.cert), Now: testNow,
-				Decrypt: []Decryption{{ring().receiver.cert, ring().receiver.key}}})
+		for _, parts := range [][]SealedPart{nil, {{ID: "a@x", Content: bytes.Clone(fresh.Parts[0].Content)}}} {
+			o, err := Open(t.Context(), Opening{Envelope: env, Parts: parts, Verifier: pinned(t, ring().sender.cert), Now: testNow,
+				Decrypt: []Decryption{{Certificate: ring().receiver.cert, Key: ring().receiver.key}}})
 			if err != nil {
 				if code(err) == "" {
 					t.Fatalf("error without a code: %v", err)

@@ -2,7 +2,7 @@ package wssec
 
 import (
 	"crypto"
-	"crypto/rsa"
+	"crypto/ecdh"
 	"crypto/sha1" //nolint:gosec // RFC 5280 4.2.1.2 names keys with it
 	"crypto/x509"
 	"encoding/asn1"
@@ -11,44 +11,25 @@ import (
 	"time"
 )
 
-// A Token is the form in which a message refers to a certificate.
-type Token string
-
-// The forms (b.2). All are read, whatever is set for writing.
-const (
-	TokenBST          Token = "bst"           // BinarySecurityToken, recommended by the profile
-	TokenSKI          Token = "ski"           // SubjectKeyIdentifier, the default of Domibus
-	TokenIssuerSerial Token = "issuer-serial" // X509IssuerSerial
-)
-
-// Valid reports whether t is one of the forms.
-func (t Token) Valid() bool { return t == TokenBST || t == TokenSKI || t == TokenIssuerSerial }
-
 // An Identity is a certificate of ours with the key that signs.
 type Identity struct {
 	Certificate *x509.Certificate
+	Chain       []*x509.Certificate // of its authorities, issuer first; for TokenPKIPath
 	Key         crypto.Signer
 }
 
-// A Decryption is a certificate of ours with the key that decrypts.
+// A Decryption is a certificate of ours with the key that decrypts: Key for RSA,
+// Agreement for X25519 and the NIST curves.
 type Decryption struct {
 	Certificate *x509.Certificate
 	Key         crypto.Decrypter
+	Agreement   ecdh.KeyExchanger
 }
 
-// Recipient returns the first of the certificates that is good for encryption now.
+// Recipient returns the first of the certificates that is good for encryption in
+// profile 1.15 now.
 func Recipient(cs []*x509.Certificate, now time.Time) (*x509.Certificate, error) {
-	err := errors.New("no encryption certificate")
-	for _, c := range cs {
-		if err = usable(c, now, x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment); err == nil {
-			if _, ok := c.PublicKey.(*rsa.PublicKey); !ok {
-				err = errors.New("encryption certificate without an RSA key")
-				continue
-			}
-			return c, nil
-		}
-	}
-	return nil, err
+	return Profile115.Recipient(cs, now)
 }
 
 // usable checks validity at now and that the key may be used so. A certificate
@@ -77,5 +58,11 @@ func subjectKeyID(c *x509.Certificate) []byte {
 		return nil
 	}
 	sum := sha1.Sum(spki.Key.RightAlign()) //nolint:gosec // see import
+	return sum[:]
+}
+
+// thumbprint returns the SHA-1 of a certificate, as WS-Security 1.1 names it.
+func thumbprint(c *x509.Certificate) []byte {
+	sum := sha1.Sum(c.Raw) //nolint:gosec // a name, not a proof: the certificate found by it is checked
 	return sum[:]
 }

@@ -1,13 +1,11 @@
 package wssec
 
 import (
-	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/x509"
 	"errors"
-	"mime"
-	"strings"
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
@@ -17,8 +15,9 @@ import (
 
 // A SealedPart is one payload part as it came over the wire.
 type SealedPart struct {
-	ID      string
-	Content []byte // overwritten by the clear bytes
+	ID        string
+	MediaType string // of the MIME part; says how a part is signed that is not encrypted
+	Content   []byte // overwritten by the clear bytes
 }
 
 // An Opening is one message to be opened.
@@ -26,17 +25,12 @@ type Opening struct {
 	Envelope Envelope
 	Parts    []SealedPart
 	Verifier *Verifier    // of the partner whom the header names
-	Allow    Algorithms   // what the agreement allows
+	Profile  Profile      // of the agreement; default Profile115
+	Allow    Algorithms   // what the agreement allows beside or instead
+	SignOnly bool         // parts need not be encrypted
 	Decrypt  []Decryption // our certificates; not needed for signals
+	MaxText  int          // default DefaultMaxText: bytes of an uncompressed part of XML or text
 	Now      time.Time
-}
-
-// Algorithms are those that an agreement allows in what it receives. An empty list
-// means the one of profile 1.15; the closed list of xmlsec bounds every choice.
-type Algorithms struct {
-	Signatures []xmlsec.SignatureAlgorithm // default rsa-sha256
-	Data       []xmlsec.DataAlgorithm      // default aes128-gcm
-	Transports []xmlsec.KeyTransport       // default rsa-oaep with SHA-256 throughout
 }
 
 // A ClearPart is one payload part, decrypted and verified, still compressed.
@@ -63,11 +57,15 @@ const (
 
 // Open decrypts and verifies. It is default-deny (b.4, i.1, i.10): Messaging, Body
 // and every part must be covered by the one signature, every part must have been
-// encrypted, and the signature must cover nothing else. The signature value is
-// checked before the private key is used. Errors are *ebms.Error; the peer learns
-// the code and no cause.
-func Open(in Opening) (*Opened, error) {
-	ctx := context.Background()
+// encrypted unless the agreement is to sign only, and the signature must cover
+// nothing else, a wsu:Timestamp included. The signature value is checked before the
+// private key is used. ctx bounds the checks of certificates. Errors are *ebms.Error;
+// the peer learns the code and no cause.
+func Open(ctx context.Context, in Opening) (*Opened, error) {
+	in.Allow = in.Allow.of(in.Profile)
+	if in.MaxText <= 0 {
+		in.MaxText = DefaultMaxText
+	}
 	o := &opening{Opening: in}
 	if in.Envelope.Security.IsZero() {
 		return nil, ebms.Errorf(ebms.PolicyNoncompliance, "message is not signed")
@@ -91,15 +89,19 @@ func Open(in Opening) (*Opened, error) {
 	if err := o.covered(v); err != nil {
 		return nil, err
 	}
-	out := &Opened{Messaging: in.Envelope.Messaging, References: v.References(), Signer: o.signer}
+	out := &Opened{Messaging: in.Envelope.Messaging, References: v.References(), Signer: o.signer, Parts: make([]ClearPart, 0, len(in.Parts))}
 	for _, p := range in.Parts {
-		c := o.clear[p.ID]
-		for _, r := range out.References {
-			if id, err := xmlsec.ParseCID(r.URI); err == nil && id == p.ID {
-				c.Digest = r.DigestValue()
+		out.Parts = append(out.Parts, ClearPart{ID: p.ID, Content: o.clear[p.ID]})
+	}
+	for _, r := range out.References {
+		if r.CID == "" {
+			continue
+		}
+		for i := range out.Parts {
+			if out.Parts[i].ID == r.CID {
+				out.Parts[i].Digest = r.DigestValue()
 			}
 		}
-		out.Parts = append(out.Parts, *c)
 	}
 	return out, nil
 }
@@ -108,7 +110,7 @@ type opening struct {
 	Opening
 	keys, data []xmldoc.Element
 	signer     *x509.Certificate
-	clear      map[string]*ClearPart
+	clear      map[string][]byte // what is signed of each part
 	decrypted  error
 }
 
@@ -126,13 +128,13 @@ func (o *opening) inventory() error {
 		}
 	}
 	switch {
-	case len(o.data) < len(o.Parts):
+	case len(o.data) < len(o.Parts) && !o.SignOnly:
 		return ebms.Errorf(ebms.PolicyNoncompliance, "a part is not encrypted")
 	case len(o.data) > len(o.Parts):
 		return ebms.Errorf(ebms.PolicyNoncompliance, "encrypted data that is not a part")
 	case len(o.data) > 0 && len(o.keys) == 0:
 		return ebms.Errorf(ebms.PolicyNoncompliance, "encrypted parts without a key")
-	case len(o.Parts) == 0 && len(o.keys) > 0:
+	case len(o.data) == 0 && len(o.keys) > 0:
 		return ebms.Errorf(ebms.PolicyNoncompliance, "a key that encrypts nothing")
 	}
 	return nil
@@ -140,7 +142,7 @@ func (o *opening) inventory() error {
 
 // signingKey finds the signer's certificate and checks that it is the partner's.
 func (o *opening) signingKey(ctx context.Context, info xmldoc.Element) (crypto.PublicKey, error) {
-	ref, err := readReference(info, o.Envelope.Security)
+	ref, err := readReference(info, o.Envelope.Security, o.Allow.Tokens)
 	if err != nil {
 		return nil, err
 	}
@@ -166,125 +168,88 @@ func (o *opening) digest(cid string, hash crypto.Hash) ([]byte, error) {
 	if o.decrypted != nil {
 		return nil, o.decrypted
 	}
-	p := o.clear[cid]
-	if p == nil {
+	content, ok := o.clear[cid]
+	if !ok {
 		return nil, errors.New("reference to a part that is not there")
 	}
 	h := hash.New()
-	h.Write(p.Content)
+	h.Write(content)
 	return h.Sum(nil), nil
 }
 
 func (o *opening) decrypt() error {
-	sealed := make(map[string][]byte, len(o.Parts))
+	sealed := make(map[string]SealedPart, len(o.Parts))
 	for _, p := range o.Parts {
-		sealed[p.ID] = p.Content
+		sealed[p.ID] = p
 	}
-	if len(o.Parts) == 0 {
-		o.clear = map[string]*ClearPart{}
-		return nil
-	}
-	parts, err := xmlsec.Decrypt(xmlsec.Decryption{
-		Keys: o.keys,
-		Data: o.data,
-		Key:  o.decryptionKey,
-		Ciphertext: func(cid string) ([]byte, error) {
-			b, ok := sealed[cid]
-			if !ok {
-				return nil, errors.New("no such part")
-			}
-			return b, nil
-		},
-		// In place: a mapped file stays a mapped file.
-		Dst:    func(cid string, _ int) ([]byte, error) { return sealed[cid], nil },
-		Policy: xmlsec.EncryptionPolicy{Data: o.Allow.Data, Transports: o.Allow.Transports, MaxParts: maxParts},
-	})
-	if err != nil {
-		return err
-	}
-	o.clear = make(map[string]*ClearPart, len(parts))
-	for _, p := range parts {
-		content, err := signedOctets(p)
+	o.clear = make(map[string][]byte, len(o.Parts))
+	var parts []xmlsec.Decrypted
+	if len(o.data) > 0 {
+		var err error
+		parts, err = xmlsec.Decrypt(xmlsec.Decryption{
+			Keys:  o.keys,
+			Data:  o.data,
+			Key:   o.decryptionKey,
+			Agree: o.agreementKey,
+			Ciphertext: func(cid string) ([]byte, error) {
+				p, ok := sealed[cid]
+				if !ok {
+					return nil, errors.New("no such part")
+				}
+				return p.Content, nil
+			},
+			// In place: a mapped file stays a mapped file.
+			Dst:    func(cid string, _ int) ([]byte, error) { return sealed[cid].Content, nil },
+			Policy: xmlsec.EncryptionPolicy{Data: o.Allow.Data, Transports: o.Allow.Transports, Agreements: o.Allow.Agreements, MaxParts: maxParts},
+		})
 		if err != nil {
 			return err
 		}
-		o.clear[p.CID] = &ClearPart{ID: p.CID, Content: content}
+	}
+	for _, p := range parts {
+		delete(sealed, p.CID)
+		content, err := signedOctets(p.MimeType, p.Content, o.MaxText)
+		if err != nil {
+			return err
+		}
+		o.clear[p.CID] = content
+	}
+	for _, p := range sealed {
+		if !o.SignOnly {
+			return ebms.Errorf(ebms.PolicyNoncompliance, "a part is not encrypted")
+		}
+		content, err := signedOctets(p.MediaType, p.Content, o.MaxText)
+		if err != nil {
+			return err
+		}
+		o.clear[p.ID] = content
 	}
 	return nil
 }
 
-// signedOctets returns what Attachment-Content-Signature-Transform makes of a part
-// (SwA profile 5.4.2, as WSS4J reads it): of XML the canonical form, of other text
-// the lines with CRLF. Just these octets are signed, so just these are handed on.
-// Compressed parts are taken as they are.
-func signedOctets(p xmlsec.Decrypted) ([]byte, error) {
-	kind, _, err := mime.ParseMediaType(p.MimeType)
-	switch {
-	case err != nil:
-		return p.Content, nil
-	case kind == "text/xml", kind == "application/xml", strings.HasSuffix(kind, "+xml"):
-		doc, err := xmldoc.ParseBytes(p.Content, xmldoc.Limits{})
-		if err != nil {
-			return nil, ebms.Because(ebms.FailedAuthentication, err, "")
-		}
-		b := swelling{left: swell*len(p.Content) + 1<<20}
-		if err := doc.Canonical(&b, xmldoc.C14N{}); err != nil {
-			return nil, ebms.Because(ebms.FailedAuthentication, err, "")
-		}
-		return b.Bytes(), nil
-	case strings.HasPrefix(kind, "text/"):
-		return crlf(p.Content), nil
-	}
-	return p.Content, nil
-}
-
-// swell is how much longer than a document its canonical form may be, after the first
-// MiB: namespaces are written out where they are used.
-const swell = 8
-
-var errSwollen = errors.New("canonical form is too long")
-
-// swelling is a buffer with an end.
-type swelling struct {
-	bytes.Buffer
-	left int
-}
-
-func (s *swelling) Write(p []byte) (int, error) {
-	if s.left -= len(p); s.left < 0 {
-		return 0, errSwollen
-	}
-	return s.Buffer.Write(p)
-}
-
-func crlf(b []byte) []byte {
-	out := make([]byte, 0, len(b)+len(b)/32)
-	for i := 0; i < len(b); i++ {
-		switch {
-		case b[i] == '\r' && i+1 < len(b) && b[i+1] == '\n':
-			i++
-			fallthrough
-		case b[i] == '\r', b[i] == '\n':
-			out = append(out, '\r', '\n')
-		default:
-			out = append(out, b[i])
-		}
-	}
-	return out
-}
-
 func (o *opening) decryptionKey(info xmldoc.Element) (crypto.Decrypter, error) {
-	ref, err := readReference(info, o.Envelope.Security)
+	d, err := o.ours(info, func(d *Decryption) bool { return d.Key != nil })
+	return d.Key, err
+}
+
+func (o *opening) agreementKey(info xmldoc.Element) (ecdh.KeyExchanger, error) {
+	d, err := o.ours(info, func(d *Decryption) bool { return d.Agreement != nil })
+	return d.Agreement, err
+}
+
+// ours finds the certificate of ours that a message is encrypted for. An expired one
+// still opens what is on its way.
+func (o *opening) ours(info xmldoc.Element, fits func(*Decryption) bool) (Decryption, error) {
+	ref, err := readReference(info, o.Envelope.Security, o.Allow.Tokens)
 	if err != nil {
-		return nil, err
+		return Decryption{}, err
 	}
-	for _, d := range o.Decrypt {
-		// An expired certificate of ours still opens what is on its way.
-		if ref.matches(d.Certificate) {
-			return d.Key, nil
+	for i := range o.Decrypt {
+		if d := &o.Decrypt[i]; fits(d) && ref.matches(d.Certificate) {
+			return *d, nil
 		}
 	}
-	return nil, errors.New("message is encrypted for another certificate")
+	return Decryption{}, errors.New("message is encrypted for another certificate")
 }
 
 // covered compares what the signature covers with what it must cover, by identity
@@ -324,6 +289,9 @@ func refused(err error) error {
 
 // undeciphered is refused for what happens while parts are decrypted.
 func undeciphered(err error) error {
+	if e, ok := errors.AsType[*ebms.Error](err); ok {
+		return e // about a part that was decrypted
+	}
 	code := ebms.FailedDecryption
 	if r, ok := errors.AsType[*xmlsec.Refusal](err); ok && (r.Reason == xmlsec.ReasonAlgorithmDenied || r.Reason == xmlsec.ReasonUnknownAlgorithm) {
 		code = ebms.PolicyNoncompliance

@@ -1,10 +1,14 @@
 package wssec
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/swa"
@@ -28,9 +32,16 @@ type Sealing struct {
 	// a crash, has the same ids and so the same digests.
 	MessageID string
 	Parts     []OutPart
+	Profile   Profile // default Profile115
 	Sign      Identity
-	Recipient *x509.Certificate // required with Parts
-	Token     Token
+	// Recipient is required with Parts, unless the agreement is SignOnly.
+	Recipient      *x509.Certificate
+	RecipientChain []*x509.Certificate // for TokenPKIPath, issuer first
+	SignOnly       bool                // the parts are not encrypted
+
+	SignToken    Token // default Token
+	EncryptToken Token // default Token
+	Token        Token // default TokenBST
 }
 
 // A Sealed message is ready to be sent.
@@ -54,6 +65,9 @@ func (i ids) of(kind string) string { return kind + "-" + i.seed }
 // Seal signs Messaging, Body and parts and encrypts the parts. The layout is that
 // of WSS4J (a.9, b.3): what a receiver needs first stands first.
 func Seal(in Sealing) (*Sealed, error) {
+	if len(in.Parts) > 0 && (in.Recipient == nil) != in.SignOnly {
+		return nil, errors.New("sealing message: parts are encrypted for a recipient, or the agreement is to sign only")
+	}
 	id := newIDs(in.MessageID)
 	messaging, err := in.Messaging(id.of("msg"))
 	if err != nil {
@@ -61,35 +75,43 @@ func Seal(in Sealing) (*Sealed, error) {
 	}
 	// Written in canonical form, as Messaging is.
 	body := []byte(`<S12:Body xmlns:S12="` + soap + `" xmlns:wsu="` + xmlsec.SpaceWSU + `" wsu:Id="` + id.of("body") + `"></S12:Body>`)
-	targets := []xmlsec.Target{{ID: id.of("msg"), Canonical: messaging}, {ID: id.of("body"), Canonical: body}}
+	targets := make([]xmlsec.Target, 0, 2+len(in.Parts))
+	targets = append(targets, xmlsec.Target{ID: id.of("msg"), Canonical: messaging}, xmlsec.Target{ID: id.of("body"), Canonical: body})
 	for _, p := range in.Parts {
-		// Every part is compressed or of a binary type: its octets are signed as they are.
-		sum := sha256.Sum256(p.Content)
+		octets, err := signedOctets(p.MediaType, p.Content, DefaultMaxText)
+		if err != nil {
+			return nil, fmt.Errorf("sealing message: %w", err)
+		}
+		sum := sha256.Sum256(octets)
 		targets = append(targets, xmlsec.Target{CID: p.ID, Digest: sum[:]})
 	}
+	signer := citation{cmp.Or(in.SignToken, in.Token, TokenBST), in.Sign.Certificate, in.Sign.Chain, id.of("X509")}
 	signature, err := xmlsec.Sign(xmlsec.Signing{
 		Key:       in.Sign.Key,
-		Algorithm: xmlsec.RSASHA256,
+		Algorithm: in.Profile.Algorithms().Signatures[0],
 		Targets:   targets,
 		ID:        id.of("SIG"),
 		KeyInfoID: id.of("KI"),
-		KeyInfo:   keyInfo(in.Token, in.Sign.Certificate, id.of("X509")),
+		KeyInfo:   signer.keyInfo(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sealing message: %w", err)
 	}
-	out := &Sealed{References: signature.References}
-	env := make([]byte, 0, 8<<10+1536*len(in.Parts))
+	out := &Sealed{References: signature.References, Parts: make([]swa.OutPart, 0, len(in.Parts))}
+	env := make([]byte, 0, 8<<10+1536*len(in.Parts)+len(messaging))
 	env = append(env, `<?xml version="1.0" encoding="UTF-8"?><S12:Envelope xmlns:S12="`+soap+`"><S12:Header><wsse:Security xmlns:wsse="`+
 		xmlsec.SpaceWSSE+`" xmlns:wsu="`+xmlsec.SpaceWSU+`" S12:mustUnderstand="true">`...)
-	if len(in.Parts) > 0 {
+	switch {
+	case in.SignOnly:
+		for _, p := range in.Parts {
+			out.Parts = append(out.Parts, swa.OutPart{ID: p.ID, MediaType: p.MediaType, Content: p.Content})
+		}
+	case len(in.Parts) > 0:
 		if env, err = encrypt(env, in, id, out); err != nil {
 			return nil, fmt.Errorf("sealing message: %w", err)
 		}
 	}
-	if in.Token == TokenBST {
-		env = appendToken(env, in.Sign.Certificate, id.of("X509"))
-	}
+	env = signer.appendToken(env)
 	env = append(env, signature.XML...)
 	env = append(env, `</wsse:Security>`...)
 	env = append(env, messaging...)
@@ -100,25 +122,28 @@ func Seal(in Sealing) (*Sealed, error) {
 }
 
 func encrypt(env []byte, in Sealing, id ids, out *Sealed) ([]byte, error) {
+	key, err := in.Profile.encryptionKey(in.Recipient)
+	if err != nil {
+		return nil, err
+	}
 	parts := make([]xmlsec.Part, len(in.Parts))
 	for i, p := range in.Parts {
-		parts[i] = xmlsec.Part{CID: p.ID, DataID: id.of(fmt.Sprintf("ED-%d", i+1)), MimeType: p.MediaType, Content: p.Content, Dst: p.Dst}
+		parts[i] = xmlsec.Part{CID: p.ID, DataID: id.of("ED-" + strconv.Itoa(i+1)), MimeType: p.MediaType, Content: p.Content, Dst: p.Dst}
 	}
+	recipient := citation{cmp.Or(in.EncryptToken, in.Token, TokenBST), in.Recipient, in.RecipientChain, id.of("X509-EK")}
 	enc, err := xmlsec.Encrypt(xmlsec.Encryption{
-		Recipient: in.Recipient.PublicKey,
+		Recipient: key,
 		KeyID:     id.of("EK"),
-		KeyInfo:   keyInfo(in.Token, in.Recipient, id.of("X509-EK")),
+		KeyInfo:   recipient.keyInfo(),
 		Parts:     parts,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if in.Token == TokenBST {
-		env = appendToken(env, in.Recipient, id.of("X509-EK"))
-	}
+	env = recipient.appendToken(env)
 	env = append(env, enc.Key...)
-	for i := len(enc.Data) - 1; i >= 0; i-- {
-		env = append(env, enc.Data[i]...)
+	for _, data := range slices.Backward(enc.Data) {
+		env = append(env, data...)
 	}
 	for i, p := range in.Parts {
 		out.Parts = append(out.Parts, swa.OutPart{ID: p.ID, MediaType: "application/octet-stream", Content: enc.Sealed[i]})

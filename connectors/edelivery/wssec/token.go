@@ -3,7 +3,6 @@ package wssec
 import (
 	"bytes"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"errors"
@@ -15,59 +14,109 @@ import (
 	"oncegate/connectors/xmlsec"
 )
 
+// A Token is the form in which a message refers to a certificate.
+type Token string
+
+// The forms (b.2).
+const (
+	TokenBST          Token = "bst"           // BinarySecurityToken, recommended by the profile
+	TokenPKIPath      Token = "pkipath"       // BinarySecurityToken with the certificates of the authorities
+	TokenSKI          Token = "ski"           // SubjectKeyIdentifier, the default of Domibus
+	TokenIssuerSerial Token = "issuer-serial" // X509IssuerSerial
+	TokenThumbprint   Token = "thumbprint"    // SHA-1 of the certificate; read only where it is allowed
+)
+
+// Tokens returns every form.
+func Tokens() []Token {
+	return []Token{TokenBST, TokenPKIPath, TokenSKI, TokenIssuerSerial, TokenThumbprint}
+}
+
+// Valid reports whether t is one of the forms.
+func (t Token) Valid() bool { return slices.Contains(Tokens(), t) }
+
 // A reference is what a ds:KeyInfo says of a certificate: one of the fields.
 type reference struct {
+	form   Token
 	der    []byte   // the certificate itself
 	chain  [][]byte // what came with it
-	ski    []byte
+	id     []byte   // subject key identifier or thumbprint
+	issuer [][]pair
 	serial *big.Int
 }
 
-var errToken = errors.New("token reference cannot be read")
+var (
+	errToken  = errors.New("token reference cannot be read")
+	errDenied = errors.New("form of token reference is not allowed")
+)
 
-// readReference reads the one SecurityTokenReference of a ds:KeyInfo.
-func readReference(keyInfo, security xmldoc.Element) (reference, error) {
-	var ref reference
+// readReference reads the one SecurityTokenReference of a ds:KeyInfo or of an
+// xenc:RecipientKeyInfo.
+func readReference(keyInfo, security xmldoc.Element, allowed []Token) (reference, error) {
 	if keyInfo.IsZero() {
-		return ref, errToken
+		return reference{}, errToken
 	}
 	str, err := onlyChild(keyInfo)
 	if err != nil || !str.Is(wsse("SecurityTokenReference")) {
-		return ref, errToken
+		return reference{}, errToken
 	}
 	e, err := onlyChild(str)
 	if err != nil {
-		return ref, errToken
+		return reference{}, errToken
 	}
+	var ref reference
 	switch e.Name() {
 	case wsse("Reference"):
-		return readDirect(e, security)
+		ref, err = readDirect(e, security)
 	case wsse("KeyIdentifier"):
-		if t, _ := e.Attr(plain("ValueType")); t != typeSKI {
-			return ref, errToken
-		}
-		ref.ski, err = decodeText(e)
-		return ref, err
+		ref, err = readIdentifier(e)
 	case ds("X509Data"):
-		is, err := e.Only(ds("X509IssuerSerial"))
-		if err != nil {
-			return ref, errToken
-		}
-		// The serial alone chooses among certificates that are pinned or our own, so a
-		// name in another order of attributes does no harm and a wrong one gains nothing.
-		text, err := is.OnlyText(ds("X509SerialNumber"))
-		text = strings.TrimSpace(text)
-		if err != nil || text == "" || len(text) > 64 {
-			return ref, errToken
-		}
-		serial, ok := new(big.Int).SetString(text, 10)
-		if !ok {
-			return ref, errToken
-		}
-		ref.serial = serial
-		return ref, nil
+		ref, err = readIssuerSerial(e)
+	default:
+		err = errToken
 	}
-	return ref, errToken
+	if err == nil && !slices.Contains(allowed, ref.form) {
+		err = errDenied
+	}
+	return ref, err
+}
+
+func readIdentifier(e xmldoc.Element) (ref reference, err error) {
+	switch t, _ := e.Attr(plain("ValueType")); t {
+	case typeSKI:
+		ref.form = TokenSKI
+	case typeThumbprint:
+		ref.form = TokenThumbprint
+	default:
+		return ref, errToken
+	}
+	ref.id, err = decodeText(e)
+	return ref, err
+}
+
+func readIssuerSerial(e xmldoc.Element) (reference, error) {
+	ref := reference{form: TokenIssuerSerial}
+	is, err := e.Only(ds("X509IssuerSerial"))
+	if err != nil {
+		return ref, errToken
+	}
+	name, err := is.OnlyText(ds("X509IssuerName"))
+	if err != nil {
+		return ref, errToken
+	}
+	if ref.issuer, err = parseName(name); err != nil {
+		return ref, err
+	}
+	text, err := is.OnlyText(ds("X509SerialNumber"))
+	text = strings.TrimSpace(text)
+	if err != nil || text == "" || len(text) > 64 {
+		return ref, errToken
+	}
+	serial, ok := new(big.Int).SetString(text, 10)
+	if !ok {
+		return ref, errToken
+	}
+	ref.serial = serial
+	return ref, nil
 }
 
 // readDirect follows a wsse:Reference to a BinarySecurityToken of the same header.
@@ -105,10 +154,11 @@ func readDirect(e, security xmldoc.Element) (reference, error) {
 	}
 	switch t, _ := token.Attr(plain("ValueType")); t {
 	case typeX509v3:
-		ref.der = data
+		ref.form, ref.der = TokenBST, data
 		return ref, nil
 	case typePKIPath:
 		// The leaf is the last of the path (X.509 10.1).
+		ref.form = TokenPKIPath
 		var path []asn1.RawValue
 		if rest, err := asn1.Unmarshal(data, &path); err != nil || len(rest) > 0 || len(path) == 0 || len(path) > maxPath {
 			return ref, errToken
@@ -124,13 +174,15 @@ func readDirect(e, security xmldoc.Element) (reference, error) {
 
 // matches reports whether the reference means this certificate.
 func (r reference) matches(c *x509.Certificate) bool {
-	switch {
-	case r.der != nil:
+	switch r.form {
+	case TokenBST, TokenPKIPath:
 		return bytes.Equal(r.der, c.Raw)
-	case r.ski != nil:
-		return bytes.Equal(r.ski, subjectKeyID(c))
-	case r.serial != nil:
-		return r.serial.Cmp(c.SerialNumber) == 0
+	case TokenSKI:
+		return bytes.Equal(r.id, subjectKeyID(c))
+	case TokenThumbprint:
+		return bytes.Equal(r.id, thumbprint(c))
+	case TokenIssuerSerial:
+		return r.serial.Cmp(c.SerialNumber) == 0 && sameIssuer(r.issuer, c)
 	}
 	return false
 }
@@ -164,68 +216,78 @@ func decodeText(e xmldoc.Element) ([]byte, error) {
 	return b, nil
 }
 
-// appendToken appends the BinarySecurityToken of c with the given id. Its
-// namespaces are declared on wsse:Security.
-func appendToken(dst []byte, c *x509.Certificate, id string) []byte {
-	dst = append(dst, `<wsse:BinarySecurityToken EncodingType="`+base64Binary+`" ValueType="`+typeX509v3+`" wsu:Id="`...)
-	dst = append(append(dst, id...), `">`...)
-	dst = base64.StdEncoding.AppendEncode(dst, c.Raw)
+// A citation is how one of our messages refers to a certificate.
+type citation struct {
+	form        Token
+	certificate *x509.Certificate
+	chain       []*x509.Certificate // issuer first
+	id          string              // of the BinarySecurityToken, where the form has one
+}
+
+// appendToken appends the BinarySecurityToken, where the form has one. Its namespaces
+// are declared on wsse:Security.
+func (c citation) appendToken(dst []byte) []byte {
+	kind, data := typeX509v3, c.certificate.Raw
+	switch c.form {
+	case TokenBST:
+	case TokenPKIPath:
+		kind, data = typePKIPath, c.path()
+	default:
+		return dst
+	}
+	dst = append(append(dst, `<wsse:BinarySecurityToken EncodingType="`+base64Binary+`" ValueType="`...), kind...)
+	dst = append(append(append(dst, `" wsu:Id="`...), c.id...), `">`...)
+	dst = base64.StdEncoding.AppendEncode(dst, data)
 	return append(dst, `</wsse:BinarySecurityToken>`...)
 }
 
-// keyInfo returns the content of a ds:KeyInfo that refers to c; tokenID is the
-// id of its BinarySecurityToken where the form needs one.
-func keyInfo(form Token, c *x509.Certificate, tokenID string) []byte {
-	b := []byte(`<wsse:SecurityTokenReference>`)
-	switch form {
+// path returns the certificates as a PkiPath: from the authority that the anchor
+// certified to the leaf (X.509 10.1). The anchor itself is known to the reader.
+func (c citation) path() []byte {
+	chain := c.chain
+	if n := len(chain); n > 0 && bytes.Equal(chain[n-1].RawIssuer, chain[n-1].RawSubject) {
+		chain = chain[:n-1]
+	}
+	size := len(c.certificate.Raw)
+	for _, ca := range chain {
+		size += len(ca.Raw)
+	}
+	content := make([]byte, 0, size)
+	for _, ca := range slices.Backward(chain) {
+		content = append(content, ca.Raw...)
+	}
+	content = append(content, c.certificate.Raw...)
+	der, _ := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: content}) // never fails of what has a tag
+	return der
+}
+
+// keyInfo returns the content of a ds:KeyInfo that refers to the certificate.
+func (c citation) keyInfo() []byte {
+	b := append(make([]byte, 0, 1<<10), `<wsse:SecurityTokenReference>`...)
+	switch c.form {
 	case TokenSKI:
-		b = append(b, `<wsse:KeyIdentifier EncodingType="`+base64Binary+`" ValueType="`+typeSKI+`">`...)
-		b = base64.StdEncoding.AppendEncode(b, subjectKeyID(c))
-		b = append(b, `</wsse:KeyIdentifier>`...)
+		b = appendIdentifier(b, typeSKI, subjectKeyID(c.certificate))
+	case TokenThumbprint:
+		b = appendIdentifier(b, typeThumbprint, thumbprint(c.certificate))
 	case TokenIssuerSerial:
 		b = append(b, `<ds:X509Data xmlns:ds="`+xmlsec.SpaceDS+`"><ds:X509IssuerSerial><ds:X509IssuerName>`...)
-		b = xmldoc.AppendText(b, issuerName(c))
+		b = xmldoc.AppendText(b, issuerName(c.certificate))
 		b = append(b, `</ds:X509IssuerName><ds:X509SerialNumber>`...)
-		b = c.SerialNumber.Append(b, 10)
+		b = c.certificate.SerialNumber.Append(b, 10)
 		b = append(b, `</ds:X509SerialNumber></ds:X509IssuerSerial></ds:X509Data>`...)
 	default:
-		b = append(append(b, `<wsse:Reference URI="#`...), tokenID...)
-		b = append(b, `" ValueType="`+typeX509v3+`"></wsse:Reference>`...)
+		kind := typeX509v3
+		if c.form == TokenPKIPath {
+			kind = typePKIPath
+		}
+		b = append(append(b, `<wsse:Reference URI="#`...), c.id...)
+		b = append(append(append(b, `" ValueType="`...), kind...), `"></wsse:Reference>`...)
 	}
 	return append(b, `</wsse:SecurityTokenReference>`...)
 }
 
-// spelled are the attributes under 2.5.4 that pkix writes by name.
-var spelled = []int{3, 5, 6, 7, 8, 9, 10, 11, 17}
-
-// issuerName returns the issuer as RFC 2253 writes it. pkix.Name would put the
-// attributes into an order of its own and change the string type of those without a
-// name, and peers look for the name that stands in the certificate (b.2).
-func issuerName(c *x509.Certificate) string {
-	var name pkix.RDNSequence
-	var raw []asn1.RawValue
-	if rest, err := asn1.Unmarshal(c.RawIssuer, &name); err != nil || len(rest) > 0 {
-		return c.Issuer.String()
-	}
-	if _, err := asn1.Unmarshal(c.RawIssuer, &raw); err != nil || len(raw) != len(name) {
-		return c.Issuer.String()
-	}
-	for i, rdn := range name {
-		var types []struct {
-			Type  asn1.ObjectIdentifier
-			Value asn1.RawValue
-		}
-		if _, err := asn1.UnmarshalWithParams(raw[i].FullBytes, &types, "set"); err != nil || len(types) != len(rdn) {
-			return c.Issuer.String()
-		}
-		for j := range rdn {
-			if !rdn[j].Type.Equal(types[j].Type) {
-				return c.Issuer.String()
-			}
-			if t := rdn[j].Type; len(t) != 4 || !t[:3].Equal(asn1.ObjectIdentifier{2, 5, 4}) || !slices.Contains(spelled, t[3]) {
-				rdn[j].Value = types[j].Value // written as #DER
-			}
-		}
-	}
-	return name.String()
+func appendIdentifier(b []byte, kind string, id []byte) []byte {
+	b = append(append(append(b, `<wsse:KeyIdentifier EncodingType="`+base64Binary+`" ValueType="`...), kind...), `">`...)
+	b = base64.StdEncoding.AppendEncode(b, id)
+	return append(b, `</wsse:KeyIdentifier>`...)
 }

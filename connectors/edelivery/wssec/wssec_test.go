@@ -52,7 +52,7 @@ func sealed(t testing.TB, token Token, parts ...OutPart) *Sealed {
 	t.Helper()
 	k := ring()
 	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Parts: parts, Token: token,
-		Sign: Identity{k.sender.cert, k.sender.key}, Recipient: k.receiver.cert})
+		Sign: Identity{Certificate: k.sender.cert, Key: k.sender.key}, Recipient: k.receiver.cert})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +75,11 @@ func reopen(t testing.TB, s *Sealed, envelope []byte) (*Opened, error) {
 		return nil, err
 	}
 	in := Opening{Envelope: env, Verifier: pinned(t, ring().sender.cert), Now: testNow,
-		Decrypt: []Decryption{{ring().receiver.cert, ring().receiver.key}}}
+		Decrypt: []Decryption{{Certificate: ring().receiver.cert, Key: ring().receiver.key}}}
 	for _, p := range s.Parts {
-		in.Parts = append(in.Parts, SealedPart{p.ID, bytes.Clone(p.Content)})
+		in.Parts = append(in.Parts, SealedPart{ID: p.ID, MediaType: p.MediaType, Content: bytes.Clone(p.Content)})
 	}
-	return Open(in)
+	return Open(t.Context(), in)
 }
 
 func TestSealedIsOpened(t *testing.T) {
@@ -147,12 +147,12 @@ func TestUncompressedTextIsHandedOnAsItIsSigned(t *testing.T) {
 		{"application/pdf", "1\n2", "1\n2"},
 		{"", "1\n2", "1\n2"},
 	} {
-		got, err := signedOctets(xmlsec.Decrypted{MimeType: tt.mediaType, Content: []byte(tt.sent)})
+		got, err := signedOctets(tt.mediaType, []byte(tt.sent), DefaultMaxText)
 		if err != nil || string(got) != tt.signed {
 			t.Errorf("%s: %q, %v; want %q", tt.mediaType, got, err, tt.signed)
 		}
 	}
-	if _, err := signedOctets(xmlsec.Decrypted{MimeType: "text/xml", Content: []byte("<!DOCTYPE a><a/>")}); code(err) != ebms.FailedAuthentication {
+	if _, err := signedOctets("text/xml", []byte("<!DOCTYPE a><a/>"), DefaultMaxText); code(err) != ebms.FailedAuthentication {
 		t.Errorf("DOCTYPE in a part: %v", err)
 	}
 }
@@ -166,7 +166,7 @@ func TestXMLThatSwellsIsRefused(t *testing.T) {
 		return []byte(`<r xmlns:w="urn:` + space + `">` + strings.Repeat("<w:a/>", 30_000) + `</r>`)
 	}
 	open := func(content []byte) (int, error) {
-		b, err := signedOctets(xmlsec.Decrypted{MimeType: "text/xml", Content: content})
+		b, err := signedOctets("text/xml", content, DefaultMaxText)
 		return len(b), err
 	}
 	if n, err := open(document("example")); err != nil || n != len(`<r></r>`)+30_000*len(`<w:a xmlns:w="urn:example"></w:a>`) {
@@ -197,7 +197,7 @@ func TestIssuerNameKeepsItsOrder(t *testing.T) {
 	}
 	ca := newKeypair("ignored", nil, func(c *x509.Certificate) { authority(c); c.RawSubject = issuer })
 	cert := certify(ring().sender.key, "AP_NL_01", &ca, nil).cert
-	got := string(keyInfo(TokenIssuerSerial, cert, ""))
+	got := string(citation{form: TokenIssuerSerial, certificate: cert}.keyInfo())
 	const want = `<ds:X509IssuerName>1.2.840.113549.1.9.1=#160e6361406578616d706c652e6f7267,CN=Issuing CA,2.5.4.97=#0c074e54524e4c2d31,OU=PKI,O=Example\, Inc,ST=Zuid-Holland,C=NL</ds:X509IssuerName>`
 	if !strings.Contains(got, want) {
 		t.Errorf("got %s\nwant %s", got, want)
@@ -208,7 +208,7 @@ func TestTokenWithPath(t *testing.T) {
 	t.Parallel()
 	root := newKeypair("Root", nil, authority)
 	leaf := certify(ring().sender.key, "AP_NL_01", &root, nil)
-	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Token: TokenBST, Sign: Identity{leaf.cert, leaf.key}})
+	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Token: TokenBST, Sign: Identity{Certificate: leaf.cert, Key: leaf.key}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestTokenWithPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o, err := Open(Opening{Envelope: env, Verifier: v, Now: testNow}); err != nil || !o.Signer.Equal(leaf.cert) {
+	if o, err := Open(t.Context(), Opening{Envelope: env, Verifier: v, Now: testNow}); err != nil || !o.Signer.Equal(leaf.cert) {
 		t.Errorf("%v", err)
 	}
 }
