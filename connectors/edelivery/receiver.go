@@ -157,6 +157,9 @@ func (in *inbound) read(ctx context.Context, reader *swa.Reader) (signal bool, e
 	}
 	m, err := ebms.Read(in.env.Messaging)
 	if m.Signal != nil {
+		if err == nil && m.Signal.Pull != nil {
+			err = ebms.Errorf(ebms.FeatureNotSupported, "pull is not supported")
+		}
 		return err == nil, err
 	}
 	in.header = m.User

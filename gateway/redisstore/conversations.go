@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -42,6 +41,7 @@ const shape = "3"
 // A change is one MULTI under a WATCH on the conversation.
 type Conversations struct {
 	cfg ConversationsConfig
+	records
 	due, changed,
 	whole, recovering string
 }
@@ -65,7 +65,7 @@ func NewConversations(cfg ConversationsConfig) (*Conversations, error) {
 		cfg.Term = 120 * time.Hour
 	}
 	return &Conversations{
-		cfg: cfg, due: cfg.Prefix.key("index", shape+":due"), changed: cfg.Prefix.key("index", shape+":changed"),
+		cfg: cfg, records: records{cfg.Sealer}, due: cfg.Prefix.key("index", shape+":due"), changed: cfg.Prefix.key("index", shape+":changed"),
 		whole: cfg.Prefix.key("index", shape+":whole"), recovering: cfg.Prefix.key("index", shape+":recovering"),
 	}, nil
 }
@@ -314,61 +314,4 @@ func (s *Conversations) open(ctx context.Context, id canon.ConversationID, cmd *
 		return nil, errors.New("opening a conversation: it is another one")
 	}
 	return c, nil
-}
-
-// associated binds a private part to its place.
-func associated(id canon.ConversationID, place string) []byte {
-	return fmt.Appendf(nil, "oncegate redis v1\n%d:%s%d:%s", len(id), id, len(place), place)
-}
-
-func (s *Conversations) sealer(ctx context.Context, id canon.ConversationID, place string) func([]byte) (canon.Box, error) {
-	return func(plain []byte) (canon.Box, error) {
-		return s.cfg.Sealer.Seal(ctx, id, associated(id, place), plain)
-	}
-}
-
-func (s *Conversations) opener(ctx context.Context, id canon.ConversationID, place string) func(canon.Box) ([]byte, error) {
-	return func(b canon.Box) ([]byte, error) {
-		return s.cfg.Sealer.Open(ctx, id, associated(id, place), b)
-	}
-}
-
-// record is a canon.Message at rest.
-type record struct {
-	ID       canon.MessageID `json:"id"`
-	Kind     canon.Kind      `json:"kind"`
-	Cause    canon.MessageID `json:"cause,omitempty"`
-	At       time.Time       `json:"at"`
-	Trace    string          `json:"trace,omitempty"`
-	ReplayOf canon.MessageID `json:"replayOf,omitempty"`
-	Series   int             `json:"series,omitempty"`
-	Body     json.RawMessage `json:"body"`
-}
-
-func (s *Conversations) sealMessages(ctx context.Context, id canon.ConversationID, ms []canon.Message) ([]byte, error) {
-	records := make([]record, len(ms))
-	for i, m := range ms {
-		body, err := canon.MarshalBody(m.Body, s.sealer(ctx, id, string(m.ID)+" "+string(m.Kind)))
-		if err != nil {
-			return nil, fmt.Errorf("sealing a message: %w", err)
-		}
-		records[i] = record{ID: m.ID, Kind: m.Kind, Cause: m.Cause, At: m.At, Trace: m.Trace, ReplayOf: m.ReplayOf, Series: m.Series, Body: body}
-	}
-	return json.Marshal(records)
-}
-
-func (s *Conversations) openMessages(ctx context.Context, id canon.ConversationID, text []byte) ([]canon.Message, error) {
-	var records []record
-	if err := json.Unmarshal(text, &records); err != nil {
-		return nil, fmt.Errorf("reading applied messages: %w", err)
-	}
-	ms := make([]canon.Message, len(records))
-	for i, r := range records {
-		body, err := canon.UnmarshalBody(r.Kind, r.Body, s.opener(ctx, id, string(r.ID)+" "+string(r.Kind)))
-		if err != nil {
-			return nil, fmt.Errorf("opening an applied message: %w", err)
-		}
-		ms[i] = canon.Message{ID: r.ID, Kind: r.Kind, Conversation: id, Cause: r.Cause, At: r.At, Trace: r.Trace, ReplayOf: r.ReplayOf, Series: r.Series, Body: body}
-	}
-	return ms, nil
 }

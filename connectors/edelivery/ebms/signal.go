@@ -8,13 +8,19 @@ import (
 	"oncegate/connectors/xmldoc"
 )
 
-// A Signal answers a user message: a receipt or errors.
+// A Signal answers a user message, with a receipt or errors, or asks for one.
 type Signal struct {
 	Timestamp      time.Time
 	MessageID      string
 	RefToMessageID string
+	Pull           *PullRequest
 	Receipt        *Receipt
 	Errors         []SignalError
+}
+
+// A PullRequest asks for the oldest message of a partition.
+type PullRequest struct {
+	MPC string // DefaultMPC where the request names none
 }
 
 // A Receipt is proof of receipt with non-repudiation information.
@@ -50,8 +56,13 @@ func readSignal(e xmldoc.Element) (*Signal, error) {
 	if info, ok := s.need("MessageInfo"); ok {
 		sig.Timestamp, sig.MessageID, sig.RefToMessageID = readInfo(info, &err)
 	}
-	if _, ok := s.maybe("PullRequest"); ok {
-		return nil, Errorf(FeatureNotSupported, "pull is not supported")
+	if p, ok := s.maybe("PullRequest"); ok {
+		if sig.Pull = (&PullRequest{MPC: s.attr(p, "mpc")}); sig.Pull.MPC == "" {
+			sig.Pull.MPC = DefaultMPC // ebMS3 5.2.3.1
+		}
+		if inner := scanOf(p, &err); len(inner.rest) > 0 {
+			s.fail(FeatureNotSupported, "selection within a partition is not supported") // Part 2, not in the profile
+		}
 	}
 	if r, ok := s.maybe("Receipt"); ok {
 		sig.Receipt = readReceipt(r, &s)
@@ -68,10 +79,17 @@ func readSignal(e xmldoc.Element) (*Signal, error) {
 		sig.Errors = append(sig.Errors, readError(er, &s))
 	}
 	s.end()
-	if err == nil && (sig.Receipt == nil) == (len(sig.Errors) == 0) {
-		s.fail(InvalidHeader, "signal is neither a receipt nor an error")
+	if n := given(sig.Pull != nil) + given(sig.Receipt != nil) + given(len(sig.Errors) > 0); err == nil && n != 1 {
+		s.fail(InvalidHeader, "signal is not just one of pull request, receipt and error")
 	}
 	return sig, err
+}
+
+func given(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func readReceipt(e xmldoc.Element, s *scan) *Receipt {

@@ -133,6 +133,15 @@ func AppendReceipt(dst []byte, s *Signal, references [][]byte, id string) []byte
 	return append(dst, "</ebbp:NonRepudiationInformation></eb:Receipt></eb:SignalMessage></eb:Messaging>"...)
 }
 
+// AppendPullRequest appends the header block of a request for the oldest message of
+// a partition.
+func AppendPullRequest(dst []byte, s *Signal, mpc, id string) []byte {
+	dst = signal(dst, s, id)
+	dst = append(dst, "<eb:PullRequest"...)
+	dst = attribute(dst, "mpc", mpc)
+	return append(dst, "></eb:PullRequest></eb:SignalMessage></eb:Messaging>"...)
+}
+
 // AppendError appends the header block of an error signal. A code that is not in
 // the table is written as Other.
 func AppendError(dst []byte, s *Signal, e *Error, id string) []byte {

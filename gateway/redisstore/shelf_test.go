@@ -1,0 +1,84 @@
+package redisstore_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"oncegate/gateway/exchange/exchangetest"
+	"oncegate/gateway/redisstore"
+	"oncegate/schemas/canon"
+)
+
+// TestShelfKeepsNoPersonInClear also holds every key to a term but the mark.
+func TestShelfKeepsNoPersonInClear(t *testing.T) {
+	each(t, func(t *testing.T, s server) {
+		ctx, p := t.Context(), prefix()
+		t.Cleanup(func() { flush(t, s.client, p) })
+		shelf, err := redisstore.NewShelf(redisstore.ShelfConfig{Client: s.client, Prefix: p, Sealer: &exchangetest.Sealer{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now().UTC()
+		item := canon.Shelved{
+			Message: canon.Message{
+				ID: "m", Kind: canon.KindEvidenceResponse, Conversation: "5d1c7a0e-3b64-5f0b-9c21-6a8f40ee1952", At: now,
+				Body: &canon.EvidenceResponse{Private: canon.Clear(canon.ResponsePrivate{Subject: exchangetest.Person()})},
+			},
+			Partition: "urn:mpc:a", Attempts: 2, Expires: now.Add(time.Hour),
+		}
+		if err := shelf.Put(ctx, item); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := shelf.Take(ctx, "urn:mpc:a", now, time.Minute); err != nil || got == nil {
+			t.Fatalf("Take = %v, %v", got, err)
+		}
+		held := dump(t, s.client, p)
+		if !strings.Contains(held, "urn:mpc:a") {
+			t.Fatal("the dump shows nothing: the test proves nothing")
+		}
+		person := exchangetest.Person().Natural
+		for _, secret := range []string{person.FamilyName, person.GivenName, person.Identifier, person.BirthDate} {
+			if strings.Contains(held, secret) {
+				t.Errorf("%q stands in Redis in clear", secret)
+			}
+		}
+		for _, k := range s.client.Keys(ctx, string(p)+":*").Val() {
+			if d := s.client.PTTL(ctx, k).Val(); d <= 0 || d > 338*time.Hour {
+				t.Errorf("%s: term %v, want up to 337 h", k, d)
+			}
+		}
+	})
+}
+
+func TestShelfOfAForgottenConversation(t *testing.T) {
+	s, p, sealer := embedded(t), prefix(), &exchangetest.Sealer{}
+	shelf, err := redisstore.NewShelf(redisstore.ShelfConfig{Client: s.client, Prefix: p, Sealer: sealer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	item := canon.Shelved{
+		Message: canon.Message{
+			ID: "m", Kind: canon.KindEvidenceResponse, Conversation: "5d1c7a0e-3b64-5f0b-9c21-6a8f40ee1952", At: now,
+			Body: &canon.EvidenceResponse{Private: canon.Clear(canon.ResponsePrivate{Subject: exchangetest.Person()})},
+		},
+		Partition: "urn:mpc:a", Attempts: 2, Expires: now.Add(time.Hour),
+	}
+	if err := shelf.Put(t.Context(), item); err != nil {
+		t.Fatal(err)
+	}
+	sealer.Forget(item.Message.Conversation)
+	got, err := shelf.Take(t.Context(), "urn:mpc:a", now, time.Minute)
+	if err != nil || got == nil {
+		t.Fatalf("Take = %v, %v; want the message, its private part closed", got, err)
+	}
+	if body := got.Message.Body.(*canon.EvidenceResponse); !body.Private.Forgotten() {
+		t.Error("the private part is not closed")
+	}
+}
+
+var _ interface {
+	Restore(ctx context.Context, fill func(ctx context.Context) error) error
+} = (*redisstore.Shelf)(nil)
