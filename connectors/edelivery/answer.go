@@ -14,29 +14,33 @@ import (
 )
 
 // receipt builds a signed receipt for the references of one message.
-func (n *node) receipt(own *pmode.Own, p *pmode.Partner, messageID string, refs []xmlsec.Reference) ([]byte, error) {
-	return n.signed(own, p, messageID, func(s *ebms.Signal, id string) []byte {
+func (n *node) receipt(t *pmode.Table, p *pmode.Partner, messageID string, refs []xmlsec.Reference) ([]byte, error) {
+	return n.signed(t, p, messageID, func(s *ebms.Signal, id string) []byte {
 		return ebms.AppendReceipt(make([]byte, 0, 4<<10), s, wssec.References(refs), id)
 	})
 }
 
 // signedError builds a signed error signal.
-func (n *node) signedError(own *pmode.Own, p *pmode.Partner, messageID string, e *ebms.Error) ([]byte, error) {
-	return n.signed(own, p, messageID, func(s *ebms.Signal, id string) []byte {
+func (n *node) signedError(t *pmode.Table, p *pmode.Partner, messageID string, e *ebms.Error) ([]byte, error) {
+	return n.signed(t, p, messageID, func(s *ebms.Signal, id string) []byte {
 		return ebms.AppendError(make([]byte, 0, 1<<10), s, e, id)
 	})
 }
 
-func (n *node) signed(own *pmode.Own, p *pmode.Partner, ref string, write func(*ebms.Signal, string) []byte) ([]byte, error) {
-	id, err := n.newMessageID(own)
+func (n *node) signed(t *pmode.Table, p *pmode.Partner, ref string, write func(*ebms.Signal, string) []byte) ([]byte, error) {
+	id, err := n.newMessageID(t.Own())
 	if err != nil {
 		return nil, err
 	}
 	s := &ebms.Signal{Timestamp: n.Now(), MessageID: id, RefToMessageID: ref}
+	sign, err := t.Identity(p, n.Now())
+	if err != nil {
+		return nil, fmt.Errorf("choosing a signing certificate: %w", err)
+	}
 	sealed, err := wssec.Seal(wssec.Sealing{
 		Messaging: func(id string) ([]byte, error) { return write(s, id), nil },
 		MessageID: id,
-		Sign:      own.Sign,
+		Sign:      sign,
 		Token:     p.Token,
 	})
 	if err != nil {
@@ -48,8 +52,8 @@ func (n *node) signed(own *pmode.Own, p *pmode.Partner, ref string, write func(*
 // plainError builds an error signal without a signature, for senders whom we do
 // not know and for failures after which they shall try again: a signed failure
 // would end their attempts.
-func (n *node) plainError(own *pmode.Own, messageID string, e *ebms.Error) []byte {
-	id, err := n.newMessageID(own)
+func (n *node) plainError(t *pmode.Table, messageID string, e *ebms.Error) []byte {
+	id, err := n.newMessageID(t.Own())
 	if err != nil {
 		return nil
 	}

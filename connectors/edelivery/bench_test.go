@@ -161,7 +161,7 @@ func BenchmarkSend(b *testing.B) {
 	r := newRig(b, func(_ *rig, _, _ *pmode.Partner, c *Config) { c.Publish = nowhere })
 	m := r.message("m", document{"a@x", "application/x-ebrs+xml", payload()})
 	ct, body := r.letter(b, m)
-	r.sender.HTTP = &http.Client{Transport: recorded{r.post(ct, body).Body.Bytes()}}
+	r.sender.lines = newLines(&http.Client{Transport: recorded{r.post(ct, body).Body.Bytes()}})
 	c := newBare(b, gzipped(b, payload()))
 	report(b, func() {
 		r.sender.Remembered = NewMemory(r.sender.Now)

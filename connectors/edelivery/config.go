@@ -34,7 +34,7 @@ type Config struct {
 	Now    func() time.Time // Default time.Now.
 	Rand   io.Reader        // Default crypto/rand. For ids and boundaries only.
 	Logger *slog.Logger     // Default none.
-	HTTP   *http.Client     // Default Client(nil). Used by the Sender; redirects are never followed.
+	HTTP   *http.Client     // Default Client(nil). For partners without TLS settings of their own; redirects are never followed.
 
 	Limits     swa.Limits    // Default as swa says. Bounds a message before its agreement is known.
 	Concurrent int           // Default 128. Messages that the Receiver works on at once.
@@ -106,7 +106,8 @@ func (c Config) withDefaults() (Config, error) {
 // node is what Receiver and Sender have in common.
 type node struct {
 	Config
-	gzip *wssec.Gzip
+	gzip  *wssec.Gzip
+	lines *lines // of a Sender
 }
 
 // random returns n random bytes in hex.

@@ -45,7 +45,7 @@ func (in *inbound) once(ctx context.Context) answer {
 			// The first transmission is in progress: answer when it has ended (c.1).
 			if !wait(waiting, look) {
 				return answer{status: http.StatusServiceUnavailable, outcome: "busy", code: ebms.DeliveryFailure, retry: true,
-					body: r.plainError(in.table.Own(), in.header.MessageID, ebms.Errorf(ebms.DeliveryFailure, "message is in progress"))}
+					body: r.plainError(in.table, in.header.MessageID, ebms.Errorf(ebms.DeliveryFailure, "message is in progress"))}
 			}
 		default:
 			return in.refuse(ctx, fmt.Errorf("asking what was received: unknown state %q", state))
@@ -70,7 +70,7 @@ func (in *inbound) again(ctx context.Context, stored []byte) answer {
 	set, receipt, ok := unpack(stored)
 	if !ok || set != referenceSet(in.opened.References) {
 		var err error
-		if receipt, err = in.r.receipt(in.table.Own(), in.partner, in.header.MessageID, in.opened.References); err != nil {
+		if receipt, err = in.r.receipt(in.table, in.partner, in.header.MessageID, in.opened.References); err != nil {
 			return in.refuse(ctx, err)
 		}
 	}
@@ -125,7 +125,7 @@ func (in *inbound) publish(ctx context.Context) ([]byte, error) {
 		if errors.Is(err, canon.ErrForgotten) {
 			var taken bool
 			if taken, err = in.taken(ctx, ms, err); taken {
-				return r.receipt(in.table.Own(), in.partner, in.header.MessageID, in.opened.References)
+				return r.receipt(in.table, in.partner, in.header.MessageID, in.opened.References)
 			}
 		}
 		if e, ok := errors.AsType[*ebms.Error](err); ok {
@@ -136,7 +136,7 @@ func (in *inbound) publish(ctx context.Context) ([]byte, error) {
 		}
 	}
 	// Only now: a receipt means "on the log" (decision 3).
-	return r.receipt(in.table.Own(), in.partner, in.header.MessageID, in.opened.References)
+	return r.receipt(in.table, in.partner, in.header.MessageID, in.opened.References)
 }
 
 // taken looks whether the message of a forgotten exchange is on the log already:

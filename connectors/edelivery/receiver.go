@@ -292,14 +292,14 @@ func (in *inbound) refuseAs(ctx context.Context, outcome string, err error) answ
 	defer cancel()
 	in.r.auditRefusal(ctx, refusal{peer: peer, proven: in.opened != nil, messageID: messageID, outcome: a.outcome, err: e, digests: in.digests})
 	if known {
-		b, err := in.r.signedError(in.table.Own(), in.partner, messageID, e)
+		b, err := in.r.signedError(in.table, in.partner, messageID, e)
 		if err == nil {
 			a.body = b
 			return a
 		}
 		in.r.Logger.ErrorContext(ctx, "error signal not signed", slog.Any("error", err))
 	}
-	a.body = in.r.plainError(in.table.Own(), messageID, e)
+	a.body = in.r.plainError(in.table, messageID, e)
 	if in.r.SOAPFaults {
 		a.body = withFault(a.body)
 	}

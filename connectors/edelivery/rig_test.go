@@ -320,7 +320,7 @@ func (r *rig) letter(t testing.TB, m canon.Message) (contentType string, body []
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := r.sender.seal(r.sender.PModes.Table().Own(), m, string(m.ID)+"@as4.example.org", p, p.Encrypt[0], service, out)
+	l, err := r.sender.seal(r.sender.PModes.Table(), m, string(m.ID)+"@as4.example.org", p, p.Encrypt[0], service, out)
 	if err != nil {
 		t.Fatal(err)
 	}

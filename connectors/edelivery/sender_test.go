@@ -35,8 +35,8 @@ func (r *rig) reply(status int, write func(messageID string) []byte) {
 	}
 }
 
-// provider is the access point that receives.
-func (r *rig) provider() *pmode.Own { return r.receiver.PModes.Table().Own() }
+// provider is the table of the access point that receives.
+func (r *rig) provider() *pmode.Table { return r.receiver.PModes.Table() }
 
 // requester is the partner as the provider knows it.
 func (r *rig) requester() *pmode.Partner { return r.receiver.PModes.Table().Partners()[0] }
