@@ -24,6 +24,10 @@ type SealedPart struct {
 type Opening struct {
 	Envelope Envelope
 	Parts    []SealedPart
+	// Fetch fills the Content and MediaType of Parts. It is called at most once, and
+	// only when the signature value was found right: who cannot sign has no parts read.
+	// Default: they are filled.
+	Fetch    func([]SealedPart) error
 	Verifier *Verifier    // of the partner whom the header names
 	Profile  Profile      // of the agreement; default Profile115
 	Allow    Algorithms   // what the agreement allows beside or instead
@@ -161,8 +165,13 @@ func (o *opening) signingKey(ctx context.Context, info xmldoc.Element) (crypto.P
 // then is the private key used.
 func (o *opening) digest(cid string, hash crypto.Hash) ([]byte, error) {
 	if o.clear == nil && o.decrypted == nil {
-		if err := o.decrypt(); err != nil {
-			o.decrypted = undeciphered(err)
+		if o.Fetch != nil {
+			o.decrypted = o.Fetch(o.Parts)
+		}
+		if o.decrypted == nil {
+			if err := o.decrypt(); err != nil {
+				o.decrypted = undeciphered(err)
+			}
 		}
 	}
 	if o.decrypted != nil {
