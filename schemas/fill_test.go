@@ -167,7 +167,7 @@ func word(rt *rapid.T, kind string) string {
 		return uuid(rt)
 	case "RequestID":
 		return "urn:uuid:" + uuid(rt)
-	case "ExchangeID", "SessionID", "as4", "reference", "where", "mapping":
+	case "ExchangeID", "SessionID", "as4", "refTo", "reference", "where", "mapping":
 		return rapid.StringMatching(`[!-~]{1,40}`).Draw(rt, kind)
 	case "Leg":
 		return string(pick(rt, canon.LegPortal, canon.LegIn, canon.LegOut))

@@ -34,6 +34,7 @@ type Outgoing struct {
 	FinalRecipient canon.Participant
 	Properties     []ebms.Property // besides originalSender and finalRecipient
 	ConversationID string
+	RefToMessageID string // of the message that this one answers; empty for the first of an exchange
 	Parts          []Part // the part property MimeType is added from MediaType
 }
 

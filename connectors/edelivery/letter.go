@@ -59,7 +59,7 @@ func (n *node) seal(t *pmode.Table, m canon.Message, id string, p *pmode.Partner
 		}
 	}()
 	h := &ebms.UserMessage{
-		Timestamp: m.At, MessageID: id,
+		Timestamp: m.At, MessageID: id, RefToMessageID: out.RefToMessageID,
 		From: ebms.Party{ID: t.Own().Party.ID, Role: p.OwnRole}, To: p.Party,
 		Agreement: p.Agreement, Service: service, Action: out.Action,
 		ConversationID: out.ConversationID,

@@ -178,7 +178,7 @@ func (c *Codec) decode(ctx context.Context, in edelivery.Incoming, family string
 	}
 	env := canon.EnvelopeOf(body)
 	env.Leg, env.From, env.To = canon.LegIn, in.Header.From.ID, in.Header.To.ID
-	env.Exchange, env.Session, env.AS4 = p.exchange, p.session, in.Header.MessageID
+	env.Exchange, env.Session, env.AS4, env.RefTo = p.exchange, p.session, in.Header.MessageID, in.Header.RefToMessageID
 	if family != familyRequest { // our own exchange comes back: its id is ours to spell
 		env.Exchange = canon.ExchangeID(conversation)
 	}
@@ -294,6 +294,7 @@ func (c *Codec) Encode(ctx context.Context, m canon.Message, payloads canon.Payl
 			{Name: propertySpecification, Value: ed.specification()},
 		},
 		ConversationID: string(env.Session),
+		RefToMessageID: env.RefTo, // Two-Way/Push-and-Push (a.5)
 	}
 	if out.FinalRecipient.IsZero() { // the requester of an unreadable request is not known; its access point is
 		out.FinalRecipient = env.To

@@ -124,7 +124,7 @@ func incoming(action string, document []byte, more ...edelivery.Part) edelivery.
 func carry(out edelivery.Outgoing, env *canon.Envelope) edelivery.Incoming {
 	h := ebms.UserMessage{
 		Timestamp: noon, MessageID: "carried@example", From: ebms.Party{ID: env.From}, To: ebms.Party{ID: env.To},
-		Action: out.Action, ConversationID: out.ConversationID,
+		Action: out.Action, ConversationID: out.ConversationID, RefToMessageID: out.RefToMessageID,
 		Properties: append([]ebms.Property{
 			{Name: "originalSender", Type: out.OriginalSender.Scheme, Value: out.OriginalSender.ID},
 			{Name: "finalRecipient", Type: out.FinalRecipient.Scheme, Value: out.FinalRecipient.ID},

@@ -22,6 +22,7 @@ func (c *Codec) refuse(in edelivery.Incoming, root xmldoc.Element, v *violation)
 		IssuedAt:      in.Now.UTC(),
 		Requester:     seen.requester,
 		Provider:      c.located(seen.provider),
+		RefTo:         h.MessageID,
 	}
 	if env.Requester.ID.IsZero() {
 		env.Requester = named(participant(property(h, ebms.PropertyOriginalSender)))

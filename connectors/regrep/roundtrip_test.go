@@ -78,7 +78,8 @@ func genSubject(request bool) *rapid.Generator[canon.Subject] {
 
 func genEnvelope(t *rapid.T) canon.Envelope {
 	return canon.Envelope{Leg: canon.LegOut, From: pointFI, To: pointNL, Exchange: canon.ExchangeID(genUUID.Draw(t, "exchange")),
-		Session: canon.SessionID(genUUID.Draw(t, "session")), Specification: specification20, IssuedAt: genTime.Draw(t, "at")}
+		Session: canon.SessionID(genUUID.Draw(t, "session")), Specification: specification20, IssuedAt: genTime.Draw(t, "at"),
+		RefTo: maybe(t, rapid.StringMatching(`[!-~]{1,40}`), "refTo")}
 }
 
 func genClassification(t *rapid.T) string {

@@ -45,6 +45,27 @@ func wire(m canon.Message, n int) (arrived, receipt canon.Message) {
 	return arrived, receipt
 }
 
+// answersTheRequest holds the second message of a two-way exchange to the name of
+// the first (AS4 TA02); carrier has the ebMS MessageIds of the requests.
+func answersTheRequest(t *testing.T, carrier map[canon.RequestID]string, m canon.Message) {
+	t.Helper()
+	e := canon.EnvelopeOf(m.Body)
+	want := ""
+	switch b := m.Body.(type) {
+	case *canon.EvidenceRequest:
+		carrier[b.Request] = e.AS4
+	case *canon.PreviewRequired:
+		want = carrier[b.Request]
+	case *canon.EvidenceResponse:
+		want = carrier[b.Request]
+	case *canon.EvidenceRefusal:
+		want = carrier[b.Request]
+	}
+	if e.RefTo != want {
+		t.Errorf("%s refers to %q, want %q", m.Kind, e.RefTo, want)
+	}
+}
+
 // Both machines together, over a wire that loses nothing and stores that are
 // lost before each message.
 func TestTwoMemberStates(t *testing.T) {
@@ -67,7 +88,7 @@ func TestTwoMemberStates(t *testing.T) {
 			now := func() time.Time { return clock }
 			asks, gives := newRig(t, nl, now), newRig(t, lv, now)
 			lv.id = canon.InboundConversation(party(nlAP), canon.ExchangeID(nl.id))
-			n := 0
+			n, carrier := 0, map[canon.RequestID]string{}
 			var deliver func(from, to *rig, out []canon.Message)
 			deliver = func(from, to *rig, out []canon.Message) {
 				for _, m := range out {
@@ -77,6 +98,7 @@ func TestTwoMemberStates(t *testing.T) {
 					}
 					n++
 					arrived, receipt := wire(m, n)
+					answersTheRequest(t, carrier, arrived)
 					clock = arrived.At
 					to.store.Flush()
 					deliver(to, from, to.handle(arrived))

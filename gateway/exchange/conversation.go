@@ -72,8 +72,10 @@ type Conversation struct {
 	Own             canon.Participant        `json:"own,omitzero"`  // our access point
 	Peer            canon.Participant        `json:"peer,omitzero"` // the other access point
 	Register        string                   `json:"register,omitempty"`
-	First           canon.RequestID          `json:"first,omitempty"`  // id of request 1
-	Second          canon.RequestID          `json:"second,omitempty"` // id of request 2
+	First           canon.RequestID          `json:"first,omitempty"`     // id of request 1
+	Second          canon.RequestID          `json:"second,omitempty"`    // id of request 2
+	FirstAS4        string                   `json:"firstAs4,omitempty"`  // provider: ebMS MessageId of request 1, which the answer names
+	SecondAS4       string                   `json:"secondAs4,omitempty"` // provider: that of request 2
 	PreviewPossible bool                     `json:"previewPossible"`
 	ExplicitRequest canon.ExplicitRequest    `json:"explicitRequest"`
 	PersonSeen      bool                     `json:"personSeen,omitempty"` // provider: the person opened the preview and matched

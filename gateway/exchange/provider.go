@@ -61,7 +61,7 @@ func (t *turn) provider() {
 func (t *turn) provide(r *canon.EvidenceRequest) {
 	c := t.c
 	c.copyOf(r)
-	c.First = r.Request
+	c.First, c.FirstAS4 = r.Request, r.AS4
 	if c.Provider.Country == "" {
 		c.Provider.Country = t.w.Routes.Country() // R-EDM-RESP-C047, R-EDM-ERR-C006
 	}
@@ -115,7 +115,7 @@ func (t *turn) provide(r *canon.EvidenceRequest) {
 	location := t.w.Tickets.Location(c.ID, c.First)
 	c.setPrivate(func(own *Private) { own.PreviewLocation = location })
 	c.Sent = t.say("preview", &canon.PreviewRequired{
-		Envelope: t.envelope(), Request: c.First, Response: t.responseID("preview"),
+		Envelope: t.replying(c.FirstAS4), Request: c.First, Response: t.responseID("preview"),
 		Private: canon.Clear(canon.PreviewPrivate{Location: location}),
 	})
 	t.audit("preview.offered", "ok", "", "")
@@ -163,7 +163,7 @@ func (t *turn) responseID(step string) string {
 func (t *turn) turnAway(r *canon.EvidenceRequest, edm string, code canon.Code, detail string) {
 	e := canon.Envelope{
 		Leg: canon.LegOut, From: r.To, To: r.From, Exchange: r.Exchange, Session: r.Session, Specification: r.Specification,
-		IssuedAt: t.m.At.UTC(), Requester: r.Requester, Provider: r.Provider,
+		IssuedAt: t.m.At.UTC(), Requester: r.Requester, Provider: r.Provider, RefTo: r.AS4,
 	}
 	if e.Provider.Country == "" {
 		e.Provider.Country = t.w.Routes.Country()
@@ -211,7 +211,7 @@ func (t *turn) second(r *canon.EvidenceRequest) {
 	case !own.Subject.Matches(p.Subject):
 		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the second request is about another person than the first")
 	default:
-		c.Second = r.Request
+		c.Second, c.SecondAS4 = r.Request, r.AS4
 		c.setPrivate(func(own *Private) { own.ReturnLocation = p.ReturnLocation })
 		c.Back = t.w.Tickets.SealBack(c.ID, p.ReturnLocation)
 		t.timer(t3, t.clock(r.IssuedAt), t.w.Timeouts.ProvideT3)
@@ -368,18 +368,25 @@ func (t *turn) refuse(edm string, code canon.Code, detail string) {
 	t.answer()
 }
 
+// replying is the envelope of an answer to the message with the given ebMS MessageId.
+func (t *turn) replying(as4 string) canon.Envelope {
+	e := t.envelope()
+	e.RefTo = as4
+	return e
+}
+
 // answer sends the outcome. It is the one answer of the exchange.
 func (t *turn) answer() {
 	c := t.c
-	to := c.First
+	to, as4 := c.First, c.FirstAS4
 	if c.Second != "" {
-		to = c.Second
+		to, as4 = c.Second, c.SecondAS4
 	}
 	t.to(Answered)
 	t.timer(retention, t.m.At, t.w.Timeouts.Keep)
 	if c.Outcome == Delivered || c.Outcome == Declined {
 		r := &canon.EvidenceResponse{
-			Envelope: t.envelope(), Request: to, Response: t.responseID(stepAnswer), Status: canon.StatusDeclined,
+			Envelope: t.replying(as4), Request: to, Response: t.responseID(stepAnswer), Status: canon.StatusDeclined,
 			Private: canon.Clear(canon.ResponsePrivate{Subject: c.private().Subject}),
 		}
 		if c.Outcome == Delivered {
@@ -388,7 +395,7 @@ func (t *turn) answer() {
 		c.Sent = t.say(stepAnswer, r)
 	} else {
 		c.Sent = t.say(stepAnswer, &canon.EvidenceRefusal{
-			Envelope: t.envelope(), Request: to, Response: t.responseID(stepAnswer),
+			Envelope: t.replying(as4), Request: to, Response: t.responseID(stepAnswer),
 			ErrorCode: c.ErrorCode, Code: c.Code, Detail: c.Detail,
 		})
 	}

@@ -312,7 +312,7 @@ func (t *turn) expire() {
 		return
 	}
 	if r, ok := t.m.Body.(*canon.EvidenceRequest); ok && r.Step == canon.StepPreview && t.c.Second == "" && validRequestID(r.Request) {
-		t.c.Second = r.Request // the late request is the one that waits for the answer
+		t.c.Second, t.c.SecondAS4 = r.Request, r.AS4 // the late request is the one that waits for the answer
 	}
 	t.c.Outcome, t.c.Code, t.c.ErrorCode, t.c.Detail = ExpiredP, canon.CodeDeadlinePassed, edmTimeout, timer+" passed"
 	t.answer()

@@ -25,6 +25,7 @@ type Envelope struct {
 	Requester     Agent       `json:"requester,omitzero"` // C1; unset only in a refusal of a request that could not be read
 	Provider      Agent       `json:"provider"`           // C4
 	AS4           string      `json:"as4,omitempty"`      // ebMS MessageId of the carrier; unset until it travels
+	RefTo         string      `json:"refTo,omitempty"`    // ebMS MessageId of the message that this one answers; unset in a request
 }
 
 // Envelope lets rooms read the envelope of any evidence message.
