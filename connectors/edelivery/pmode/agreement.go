@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/edelivery/revocation"
 	"oncegate/connectors/edelivery/wssec"
 	"oncegate/schemas/canon"
 )
@@ -44,8 +45,10 @@ type Partner struct {
 	MPC       string // Default ebms.DefaultMPC. Partition of our messages; of its own and required for pull.
 	Fetch     Fetch  // Default none. How we pull the partner's messages.
 
+	Profile      wssec.Profile       // Default 1.15. Algorithms and kinds of key.
 	SignOnly     bool                // parts are not encrypted, in neither direction
 	Trust        wssec.Trust         // Required. Who signs for this party.
+	Revocation   revocation.Policy   // Default off. What Trust.Revocation was made of.
 	Encrypt      []*x509.Certificate // Required to send. The first one that is valid is used.
 	Token        wssec.Token         // Default bst. How we refer to certificates, but for:
 	SignToken    wssec.Token         // Default Token. How we refer to ours.
@@ -55,6 +58,7 @@ type Partner struct {
 	Agreement  ebms.Agreement // Default none; with a value it is written and must be there.
 	Services   []Service      // Default the service and actions of OOTS.
 	Corners    Corners        // Default any.
+	TwoWay     bool           // messages with an action of Service.Replies name the message that they answer
 	Plain      bool           // do not compress; default is gzip
 	SOAPFaults bool           // errors for this partner come with HTTP 500 and a SOAP fault
 
@@ -78,7 +82,7 @@ type Fetch struct {
 type Service struct {
 	Service    ebms.Service
 	Actions    []string
-	Replies    []string   // those of Actions that answer a message: RefToMessageId must name it
+	Replies    []string   // those of Actions that answer a message, where the agreement is two-way
 	Properties []Property // Default any. The message properties; those not named are refused.
 	Payloads   Payloads
 }

@@ -1,7 +1,9 @@
 package pmode
 
 import (
+	"bytes"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -53,6 +55,11 @@ var files = sync.OnceValue(func() map[string][]byte {
 		panic(err)
 	}
 	put("ec", k, &k.PublicKey)
+	pub, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	put("ed", ed, pub)
 	return out
 })
 
@@ -61,7 +68,7 @@ func readFile(name string) ([]byte, error) {
 	if !ok {
 		return nil, os.ErrNotExist
 	}
-	return b, nil
+	return bytes.Clone(b), nil
 }
 
 const good = `own:
@@ -144,12 +151,12 @@ func TestFaultsOfAFileNameTheirPlace(t *testing.T) {
 		{"unknown key", "domain:", "domian:", []string{`pmodes.yaml:3:3: unknown key "domian"`, `2:3: key "domain" is missing`}},
 		{"key twice", "    url:", "    name: x\n    url:", []string{`10:5: key "name" twice`}},
 		{"missing file", "[fi.pem]\n    token", "[gone.pem]\n    token", []string{"15:18: reading file"}},
-		{"no certificate", "[fi.pem]\n    token", "[empty.pem]\n    token", []string{"15:18: no certificate in the file"}},
+		{"no certificate", "[fi.pem]\n    token", "[empty.pem]\n    token", []string{"15:18: no certificate in PEM"}},
 		{"broken certificate", "[fi.pem]\n    token", "[broken.pem]\n    token", []string{"15:18: not a certificate"}},
-		{"no key", "key: own-key.pem", "key: own.pem", []string{"4:40: no private key in the file"}},
-		{"broken key", "key: own-key.pem", "key: broken-key.pem", []string{"4:40: not a private key that can be read"}},
-		{"key that cannot decrypt", "{certificate: own.pem, key: own-pkcs1.pem}", "{certificate: ec.pem, key: ec-key.pem}", []string{"6:7: key cannot decrypt"}},
-		{"several at once", "token: ski", "token: xml\n    timeout: soon\n    timeout2: x", []string{"16:12: want bst", "17:14: want a duration", `18:5: unknown key "timeout2"`}},
+		{"no key", "key: own-key.pem", "key: own.pem", []string{"4:12: reading key own.pem: no private key"}},
+		{"broken key", "key: own-key.pem", "key: broken-key.pem", []string{"4:12: reading key broken-key.pem"}},
+		{"key that cannot decrypt", "{certificate: own.pem, key: own-pkcs1.pem}", "{certificate: ed.pem, key: ed-key.pem}", []string{"6:7: key cannot decrypt"}},
+		{"several at once", "token: ski", "token: xml\n    timeout: soon\n    timeout2: x", []string{"16:12: want one of bst", "17:14: want a duration", `18:5: unknown key "timeout2"`}},
 		{"not a mapping", "agreement: {value: \"urn:agreement\", pmode: pm-1}", "agreement: x", []string{"want a mapping"}},
 		{"not a list", "encryption: [fi.pem]", "encryption: fi.pem", []string{"want a list"}},
 		{"not a truth", "compress: false", "compress: maybe", []string{"want true or false"}},
@@ -157,15 +164,15 @@ func TestFaultsOfAFileNameTheirPlace(t *testing.T) {
 		{"size without end", "25MiB", "99999999999GiB", []string{"want a size"}},
 		{"not a number", "attempts: 4", "attempts: 0", []string{"want a number"}},
 		{"not a factor", "factor: 1.5", "factor: NaN", []string{"want a factor"}},
-		{"unknown algorithm", "rsa-sha512", "rsa-sha1", []string{"want one of rsa-sha256, rsa-sha384, rsa-sha512"}},
+		{"unknown algorithm", "rsa-sha512", "rsa-sha1", []string{"want one of ecdsa-sha256"}},
 		{"empty text", "domain: as4.example.nl", "domain:", []string{"want text"}},
 		{"alias", "domain: as4.example.nl\n  signing: {", "domain: &d as4.example.nl\n  role: *d\n  signing: {", []string{"aliases are not read"}},
 		{"two documents", "own:", "a: b\n---\nown:", []string{"more than one document"}},
 		{"no YAML", "own:", "own: [", []string{"pmodes.yaml"}},
 		// What only the whole table shows.
-		{"foreign key", "key: own-key.pem", "key: fi-key.pem", []string{"own: signing key does not belong to its certificate"}},
-		{"elliptic key", "{certificate: own.pem, key: own-key.pem}", "{certificate: ec.pem, key: ec-key.pem}", []string{"own: signing key is not RSA"}},
-		{"elliptic certificate of a partner", "pinned: [fi.pem]\n      anchors", "pinned: [ec.pem]\n      anchors", []string{`partner "finland": a certificate's key is not RSA`}},
+		{"foreign key", "key: own-key.pem", "key: fi-key.pem", []string{"4:12: key does not belong to its certificate"}},
+		{"elliptic key", "{certificate: own.pem, key: own-key.pem}", "{certificate: ec.pem, key: ec-key.pem}", []string{"8:5: profile 1.15 needs a signing identity of ours with an rsa key"}},
+		{"elliptic certificate of a partner", "pinned: [fi.pem]\n      anchors", "pinned: [ec.pem]\n      anchors", []string{"12:15: a certificate's key is not RSA"}},
 		{"address", "https://as4.example.fi/msh", "ftp://as4.example.fi", []string{"url is not"}},
 		{"credentials in the address", "https://as4.example.fi/msh", "https://u:p@as4.example.fi", []string{"url is not"}},
 		{"no encryption certificate", "    encryption: [fi.pem]\n", "", []string{"encryption certificate is required"}},
