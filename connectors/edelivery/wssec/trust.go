@@ -1,26 +1,37 @@
 package wssec
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"oncegate/connectors/edelivery/ebms"
 )
 
 // Trust says which certificates sign for one partner. A certificate is trusted
-// when it is pinned, or when a path leads from it to an anchor and its common name
-// is one of Names: being in the trust store is not enough to speak for a party.
+// when it is pinned, or when a path leads from it to an anchor and it bears one of
+// Names: being in the trust store is not enough to speak for a party (i.15, i.16).
 type Trust struct {
 	Pinned        []*x509.Certificate
 	Anchors       []*x509.Certificate
-	Intermediates []*x509.Certificate
-	Names         []string
-	Policies      []x509.OID // a path must be valid for one of them. Default any
-	Revocation    Revocation // Default none
+	Intermediates []*x509.Certificate // also issuers of pinned certificates, for Revocation
+	// Names are common names, or whole subjects ("CN=AP_NL_01,O=Gemeente,C=NL").
+	// Required with Anchors.
+	Names []string
+	// Known are certificates to which a message may refer without bringing them. They
+	// are checked as if it had.
+	Known      []*x509.Certificate
+	Policies   []x509.OID              // every certificate below the anchor must be for one of them. Default any
+	Usages     []asn1.ObjectIdentifier // a certificate must be for one of these extended uses. Default any
+	Revocation Revocation              // Default none
 }
 
 // A Revocation says whether a certificate of a path was taken back. The path has the
@@ -37,16 +48,25 @@ type Verifier struct {
 	trust         Trust
 	anchors       *x509.CertPool
 	intermediates *x509.CertPool
+	subjects      [][][]pair // those of trust.Names that are whole subjects
 
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]remembered
+	mu         sync.Mutex
+	signers    map[[sha256.Size]byte]remembered
+	recipients map[[sha256.Size]byte]remembered // apart, as who may read may not sign
 }
 
-// A remembered certificate is good until it or an authority on its path expires.
+// A remembered certificate is good until it or an authority on its path expires, until
+// its revocation must be asked for again, and an hour at most.
 type remembered struct {
 	certificate *x509.Certificate
 	until       time.Time
 }
+
+const (
+	maxKnown    = 64
+	rememberFor = time.Hour
+	signs       = x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment
+)
 
 // NewVerifier returns a verifier of the given trust.
 func NewVerifier(t Trust) (*Verifier, error) {
@@ -56,7 +76,19 @@ func NewVerifier(t Trust) (*Verifier, error) {
 	if len(t.Anchors) > 0 && len(t.Names) == 0 {
 		return nil, errors.New("trust anchors without the names of the partner's certificates")
 	}
-	v := &Verifier{trust: t, anchors: x509.NewCertPool(), intermediates: x509.NewCertPool(), known: map[[sha256.Size]byte]remembered{}}
+	v := &Verifier{trust: t, anchors: x509.NewCertPool(), intermediates: x509.NewCertPool()}
+	v.signers, v.recipients = map[[sha256.Size]byte]remembered{}, map[[sha256.Size]byte]remembered{}
+	for _, n := range t.Names {
+		switch subject, err := parseName(n); {
+		case n == "":
+			return nil, errors.New("name of a certificate is empty")
+		case !strings.Contains(n, "="):
+		case err != nil || slices.ContainsFunc(slices.Concat(subject...), func(p pair) bool { return p.kind == "" }):
+			return nil, fmt.Errorf("%q is not the subject of a certificate", n)
+		default:
+			v.subjects = append(v.subjects, subject)
+		}
+	}
 	for _, c := range t.Anchors {
 		v.anchors.AddCert(c)
 	}
@@ -66,44 +98,63 @@ func NewVerifier(t Trust) (*Verifier, error) {
 	return v, nil
 }
 
-const maxKnown = 64
-
 // certificate returns the trusted certificate with the given DER. chain holds
 // what came with it; it never adds an anchor.
 func (v *Verifier) certificate(ctx context.Context, der []byte, chain [][]byte, now time.Time) (*x509.Certificate, error) {
-	for _, c := range v.trust.Pinned {
-		if string(c.Raw) == string(der) {
-			return c, usable(c, now, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment)
-		}
-	}
-	if len(v.trust.Anchors) == 0 {
-		return nil, errors.New("certificate is not pinned for this partner")
-	}
 	key := sha256.Sum256(der)
-	v.mu.Lock()
-	r := v.known[key]
-	v.mu.Unlock()
-	if r.certificate != nil && !now.After(r.until) {
-		if err := usable(r.certificate, now, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment); err == nil {
-			return r.certificate, nil
-		}
+	if c := v.remembers(v.signers, key, now); c != nil {
+		return c, nil
 	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("parsing certificate: %w", err)
-	}
-	until, err := v.path(ctx, c, chain, now)
+	c, until, err := v.judge(ctx, der, chain, now)
 	if err != nil {
 		return nil, err
 	}
-	// Only trusted certificates are remembered, so a stranger cannot fill the memory.
-	v.mu.Lock()
-	if len(v.known) >= maxKnown {
-		clear(v.known)
-	}
-	v.known[key] = remembered{c, until}
-	v.mu.Unlock()
+	v.remember(v.signers, key, remembered{c, until}, now)
 	return c, nil
+}
+
+// remember keeps a trusted certificate; only those, so a stranger cannot fill the memory.
+func (v *Verifier) remember(in map[[sha256.Size]byte]remembered, key [sha256.Size]byte, r remembered, now time.Time) {
+	if latest := now.Add(rememberFor); latest.Before(r.until) {
+		r.until = latest
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(in) >= maxKnown {
+		clear(in)
+	}
+	in[key] = r
+}
+
+func (v *Verifier) remembers(in map[[sha256.Size]byte]remembered, key [sha256.Size]byte, now time.Time) *x509.Certificate {
+	v.mu.Lock()
+	r := in[key]
+	v.mu.Unlock()
+	if r.certificate == nil || now.After(r.until) || now.Before(r.certificate.NotBefore) {
+		return nil
+	}
+	return r.certificate
+}
+
+// judge finds out whether a certificate is trusted, and until when.
+func (v *Verifier) judge(ctx context.Context, der []byte, chain [][]byte, now time.Time) (c *x509.Certificate, until time.Time, err error) {
+	for _, c := range v.trust.Pinned {
+		if bytes.Equal(c.Raw, der) {
+			if err := usable(c, now, signs); err != nil {
+				return nil, until, err
+			}
+			until, err = v.revocation(ctx, v.upwards(c), c.NotAfter, now)
+			return c, until, err
+		}
+	}
+	if len(v.trust.Anchors) == 0 {
+		return nil, until, errors.New("certificate is not pinned for this partner")
+	}
+	if c, err = x509.ParseCertificate(der); err != nil {
+		return nil, until, fmt.Errorf("parsing certificate: %w", err)
+	}
+	until, err = v.path(ctx, c, chain, now)
+	return c, until, err
 }
 
 // path finds a path to an anchor and returns until when it holds.
@@ -111,11 +162,14 @@ func (v *Verifier) path(ctx context.Context, c *x509.Certificate, chain [][]byte
 	if c.IsCA {
 		return until, errors.New("certificate of an authority cannot sign messages")
 	}
-	if !slices.Contains(v.trust.Names, c.Subject.CommonName) {
+	if !v.bears(c) {
 		return until, errors.New("certificate is not one of this partner")
 	}
-	if err := usable(c, now, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment); err != nil {
+	if err := usable(c, now, signs); err != nil {
 		return until, err
+	}
+	if !v.extended(c) {
+		return until, errors.New("certificate does not have the extended use that is agreed")
 	}
 	intermediates := v.intermediates
 	if len(chain) > 0 {
@@ -138,34 +192,172 @@ func (v *Verifier) path(ctx context.Context, c *x509.Certificate, chain [][]byte
 	if err != nil {
 		return until, fmt.Errorf("validating certificate path: %w", err)
 	}
-	for _, ca := range paths[0] {
-		if until.IsZero() || ca.NotAfter.Before(until) {
-			until = ca.NotAfter
+	if len(v.trust.Policies) > 0 {
+		if paths = slices.DeleteFunc(paths, func(p []*x509.Certificate) bool { return !v.policed(p) }); len(paths) == 0 {
+			return until, errors.New("no certificate path for the agreed policies")
 		}
 	}
-	if v.trust.Revocation != nil {
-		good, err := v.trust.Revocation.Check(ctx, paths[0], now)
-		if err != nil {
-			return until, fmt.Errorf("checking revocation: %w", err)
+	// Authorities that certify each other make several paths; one that holds is enough.
+	for _, p := range paths {
+		end := p[0].NotAfter
+		for _, ca := range p[1:] {
+			if ca.NotAfter.Before(end) {
+				end = ca.NotAfter
+			}
 		}
-		if good.Before(until) {
-			until = good
+		if until, err = v.revocation(ctx, p, end, now); err == nil {
+			return until, nil
+		}
+		// Where one path is not known, the certificate may be good: the peer tries again.
+		if e, ok := errors.AsType[*ebms.Error](err); ok && e.Code == ebms.DeliveryFailure {
+			return until, err
 		}
 	}
-	return until, nil
+	return until, err
 }
 
-// named returns the pinned certificate that match accepts. A reference without
-// the certificate itself can only mean a pinned one.
-func (v *Verifier) named(ctx context.Context, match func(*x509.Certificate) bool, now time.Time) (*x509.Certificate, error) {
-	err := errors.New("token refers to no certificate of this partner")
-	for _, c := range v.trust.Pinned {
-		if !match(c) {
+var anyPolicy, _ = x509.OIDFromInts([]uint64{2, 5, 29, 32, 0})
+
+// policed reports whether a path is valid for one of the policies. Verify alone does not
+// say so: to it a path without policies is good unless an authority demands them. A
+// policy under another name, by the mappings of an authority, is not known.
+func (v *Verifier) policed(path []*x509.Certificate) bool {
+	below := path[:max(len(path)-1, 1)]
+	return slices.ContainsFunc(v.trust.Policies, func(want x509.OID) bool {
+		inhibit := len(path) // certificates until anyPolicy says nothing (RFC 5280 6.1.2)
+		for i, c := range slices.Backward(below) {
+			has := func(p x509.OID) bool { return slices.ContainsFunc(c.Policies, p.Equal) }
+			if !has(want) && (i == 0 || inhibit <= 0 || !has(anyPolicy)) {
+				return false
+			}
+			if !bytes.Equal(c.RawIssuer, c.RawSubject) {
+				inhibit--
+			}
+			if c.InhibitAnyPolicy > 0 || c.InhibitAnyPolicyZero {
+				inhibit = min(inhibit, c.InhibitAnyPolicy)
+			}
+		}
+		return true
+	})
+}
+
+// revocation asks for a path that holds until the given time otherwise.
+func (v *Verifier) revocation(ctx context.Context, path []*x509.Certificate, end, now time.Time) (until time.Time, err error) {
+	if v.trust.Revocation == nil {
+		return end, nil
+	}
+	good, err := v.trust.Revocation.Check(ctx, path, now)
+	if err != nil {
+		return until, fmt.Errorf("checking revocation: %w", err)
+	}
+	if good.Before(end) {
+		end = good
+	}
+	return end, nil
+}
+
+// upwards returns a certificate that needs no path with as many of its issuers as are
+// configured: they say whether it was revoked.
+func (v *Verifier) upwards(c *x509.Certificate) []*x509.Certificate {
+	path := []*x509.Certificate{c}
+	for len(path) <= maxPath && !bytes.Equal(c.RawIssuer, c.RawSubject) {
+		i := slices.IndexFunc(v.trust.Intermediates, func(ca *x509.Certificate) bool { return issued(ca, c) })
+		if i >= 0 {
+			c = v.trust.Intermediates[i]
+		} else if i = slices.IndexFunc(v.trust.Anchors, func(ca *x509.Certificate) bool { return issued(ca, c) }); i >= 0 {
+			return append(path, v.trust.Anchors[i])
+		} else {
+			break
+		}
+		path = append(path, c)
+	}
+	return path
+}
+
+func issued(ca, c *x509.Certificate) bool {
+	return bytes.Equal(ca.RawSubject, c.RawIssuer) && c.CheckSignatureFrom(ca) == nil
+}
+
+// CheckRecipient asks whether a certificate that the agreement names for encryption was
+// revoked. It needs no path, as it is configured; a message must not be sealed for a
+// key that its owner has given up.
+func (v *Verifier) CheckRecipient(ctx context.Context, c *x509.Certificate, now time.Time) error {
+	if v.trust.Revocation == nil {
+		return nil
+	}
+	key := sha256.Sum256(c.Raw)
+	if v.remembers(v.recipients, key, now) != nil {
+		return nil
+	}
+	until, err := v.revocation(ctx, v.upwards(c), c.NotAfter, now)
+	if err != nil {
+		return err
+	}
+	v.remember(v.recipients, key, remembered{c, until}, now)
+	return nil
+}
+
+// bears reports whether the certificate bears one of the agreed names.
+func (v *Verifier) bears(c *x509.Certificate) bool {
+	if c.Subject.CommonName != "" && slices.Contains(v.trust.Names, c.Subject.CommonName) {
+		return true
+	}
+	subject := &x509.Certificate{RawIssuer: c.RawSubject}
+	return slices.ContainsFunc(v.subjects, func(s [][]pair) bool { return sameIssuer(s, subject) })
+}
+
+var oidExtKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 37}
+
+func (v *Verifier) extended(c *x509.Certificate) bool {
+	if len(v.trust.Usages) == 0 {
+		return true
+	}
+	for _, e := range c.Extensions {
+		var uses []asn1.ObjectIdentifier
+		if !e.Id.Equal(oidExtKeyUsage) {
 			continue
 		}
-		if err = usable(c, now, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment); err == nil {
-			return c, nil
+		if rest, err := asn1.Unmarshal(e.Value, &uses); err != nil || len(rest) > 0 {
+			return false
+		}
+		return slices.ContainsFunc(uses, func(u asn1.ObjectIdentifier) bool {
+			return slices.ContainsFunc(v.trust.Usages, u.Equal)
+		})
+	}
+	return false
+}
+
+// named returns the trusted certificate that match accepts: one that is pinned, one
+// that is configured as known, or one that a message brought before. Several may have
+// one key and so one identifier; one that is good is taken.
+func (v *Verifier) named(ctx context.Context, match func(*x509.Certificate) bool, now time.Time) (*x509.Certificate, error) {
+	err := errors.New("token refers to no certificate of this partner")
+	for _, list := range []func() []*x509.Certificate{v.pinned, v.listed, v.seen} {
+		for _, c := range list() {
+			if !match(c) {
+				continue
+			}
+			good, fault := v.certificate(ctx, c.Raw, nil, now)
+			if fault == nil {
+				return good, nil
+			}
+			err = fault
 		}
 	}
 	return nil, err
+}
+
+func (v *Verifier) pinned() []*x509.Certificate { return v.trust.Pinned }
+func (v *Verifier) listed() []*x509.Certificate { return v.trust.Known }
+
+// seen returns the signers that are remembered, always in one order.
+func (v *Verifier) seen() []*x509.Certificate {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var out []*x509.Certificate
+	for _, r := range v.signers {
+		out = append(out, r.certificate)
+	}
+	slices.SortFunc(out, func(a, b *x509.Certificate) int { return bytes.Compare(a.Raw, b.Raw) })
+	return out
 }

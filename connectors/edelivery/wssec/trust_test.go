@@ -1,9 +1,15 @@
 package wssec
 
 import (
+	"context"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
 	"testing"
 	"time"
+
+	"oncegate/connectors/edelivery/ebms"
 )
 
 func TestTrust(t *testing.T) {
@@ -84,6 +90,201 @@ func TestTrust(t *testing.T) {
 			t.Errorf("%s is accepted as trust", name)
 		}
 	}
+}
+
+// A register is a Revocation that counts and answers as told.
+type register struct {
+	asked int
+	path  []*x509.Certificate
+	until time.Time
+	err   map[string]error // by common name of the leaf's issuer
+}
+
+func (r *register) Check(_ context.Context, path []*x509.Certificate, _ time.Time) (time.Time, error) {
+	r.asked++
+	r.path = path
+	return r.until, r.err[path[0].Issuer.CommonName]
+}
+
+func TestTrustDemands(t *testing.T) {
+	t.Parallel()
+	policy, err := x509.OIDFromInts([]uint64{1, 3, 6, 1, 4, 1, 99999, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := newKeypair("Root", nil, authority)
+	subject := pkix.Name{CommonName: "AP_NL_01", Organization: []string{"Gemeente, Z"}, Country: []string{"NL"}}
+	good := certify(ring().sender.key, "", &root, func(c *x509.Certificate) {
+		c.Subject, c.Policies = subject, []x509.OID{policy}
+		c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{{1, 3, 6, 1, 4, 1, 99999, 2}}
+	}).cert
+	anchors := []*x509.Certificate{root.cert}
+	other, err := x509.OIDFromInts([]uint64{1, 3, 6, 1, 4, 1, 99999, 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name  string
+		trust Trust
+		ok    bool
+	}{
+		{"whole subject", Trust{Names: []string{`CN=AP_NL_01,O=Gemeente\, Z,C=NL`}}, true},
+		{"whole subject the other way round", Trust{Names: []string{`C=NL, O="Gemeente, Z", CN=AP_NL_01`}}, true},
+		{"subject of another organisation", Trust{Names: []string{"CN=AP_NL_01,O=Other,C=NL"}}, false},
+		{"part of the subject", Trust{Names: []string{"CN=AP_NL_01,C=NL"}}, false},
+		{"agreed policy", Trust{Names: []string{"AP_NL_01"}, Policies: []x509.OID{other, policy}}, true},
+		{"another policy", Trust{Names: []string{"AP_NL_01"}, Policies: []x509.OID{other}}, false},
+		{"agreed extended use", Trust{Names: []string{"AP_NL_01"}, Usages: []asn1.ObjectIdentifier{{1, 3, 6, 1, 4, 1, 99999, 2}}}, true},
+		{"another extended use", Trust{Names: []string{"AP_NL_01"}, Usages: []asn1.ObjectIdentifier{{1, 3, 6, 1, 4, 1, 99999, 3}}}, false},
+	} {
+		tt.trust.Anchors = anchors
+		v, err := NewVerifier(tt.trust)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.certificate(t.Context(), good.Raw, nil, testNow); (err == nil) != tt.ok {
+			t.Errorf("%s: err = %v, want ok = %v", tt.name, err, tt.ok)
+		}
+	}
+	// Authorities between: with the policy, with any policy, without one, not allowed any.
+	anyway, err := x509.OIDFromInts([]uint64{2, 5, 29, 32, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		ca   func(*x509.Certificate)
+		leaf []x509.OID
+		ok   bool
+	}{
+		{"authority of the policy", func(c *x509.Certificate) { c.Policies = []x509.OID{policy} }, []x509.OID{policy}, true},
+		{"authority of any policy", func(c *x509.Certificate) { c.Policies = []x509.OID{anyway} }, []x509.OID{policy}, true},
+		{"authority without policies", func(*x509.Certificate) {}, []x509.OID{policy}, false},
+		{"leaf of any policy", func(c *x509.Certificate) { c.Policies = []x509.OID{policy} }, []x509.OID{anyway}, false},
+		{"leaf without policies", func(c *x509.Certificate) { c.Policies = []x509.OID{policy} }, nil, false},
+	} {
+		middle := certify(ring().receiver.key, "Middle", &root, func(c *x509.Certificate) { authority(c); tt.ca(c) })
+		leaf := certify(ring().sender.key, "AP_NL_01", &middle, func(c *x509.Certificate) { c.Policies = tt.leaf })
+		v, err := NewVerifier(Trust{Anchors: anchors, Names: []string{"AP_NL_01"}, Policies: []x509.OID{policy}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.certificate(t.Context(), leaf.cert.Raw, [][]byte{middle.cert.Raw}, testNow); (err == nil) != tt.ok {
+			t.Errorf("%s: err = %v, want ok = %v", tt.name, err, tt.ok)
+		}
+	}
+	for _, name := range []string{"", "WHAT=AP_NL_01", "CN=a,=b"} {
+		if _, err := NewVerifier(Trust{Anchors: anchors, Names: []string{name}}); err == nil {
+			t.Errorf("name %q is accepted", name)
+		}
+	}
+}
+
+func TestReferenceWithoutCertificate(t *testing.T) {
+	t.Parallel()
+	root := newKeypair("Root", nil, authority)
+	good := certify(ring().sender.key, "AP_NL_01", &root, nil).cert
+	stranger := certify(ring().sender.key, "AP_FI_03", &root, nil).cert
+	is := func(c *x509.Certificate) func(*x509.Certificate) bool {
+		return func(x *x509.Certificate) bool { return x.Equal(c) }
+	}
+	trust := Trust{Anchors: []*x509.Certificate{root.cert}, Names: []string{"AP_NL_01"}}
+	v, err := NewVerifier(trust)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.named(t.Context(), is(good), testNow); err == nil {
+		t.Error("a certificate that nobody brought is found")
+	}
+	if _, err := v.certificate(t.Context(), good.Raw, nil, testNow); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := v.named(t.Context(), is(good), testNow); err != nil || !c.Equal(good) {
+		t.Errorf("what a message brought is not found: %v", err)
+	}
+	trust.Known = []*x509.Certificate{good, stranger}
+	if v, err = NewVerifier(trust); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := v.named(t.Context(), is(good), testNow); err != nil || !c.Equal(good) {
+		t.Errorf("what is configured is not found: %v", err)
+	}
+	if _, err := v.named(t.Context(), is(stranger), testNow); err == nil {
+		t.Error("a configured certificate of another name is trusted")
+	}
+	if _, err := v.named(t.Context(), is(good), testNow.AddDate(2, 0, 0)); err == nil {
+		t.Error("a configured certificate is trusted after its end")
+	}
+}
+
+func TestTrustAsksForRevocation(t *testing.T) {
+	t.Parallel()
+	root := newKeypair("Root", nil, authority)
+	good := certify(ring().sender.key, "AP_NL_01", &root, nil).cert
+	der := good.Raw
+	anchored := Trust{Anchors: []*x509.Certificate{root.cert}, Names: []string{"AP_NL_01"}}
+	pinned := Trust{Pinned: []*x509.Certificate{good}, Intermediates: []*x509.Certificate{root.cert}}
+	for name, trust := range map[string]Trust{"anchored": anchored, "pinned": pinned} {
+		t.Run(name, func(t *testing.T) {
+			r := &register{until: testNow.Add(time.Minute)}
+			trust.Revocation = r
+			v, err := NewVerifier(trust)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask := func(at time.Time) error {
+				_, err := v.certificate(t.Context(), der, nil, at)
+				return err
+			}
+			if err := errors.Join(ask(testNow), ask(testNow.Add(30*time.Second))); err != nil || r.asked != 1 {
+				t.Fatalf("asked %d times, %v: want once", r.asked, err)
+			}
+			if len(r.path) != 2 || !r.path[0].Equal(good) || !r.path[1].Equal(root.cert) {
+				t.Errorf("path of %d", len(r.path))
+			}
+			r.err = map[string]error{"Root": ebms.Because(ebms.FailedAuthentication, nil, "")}
+			if err := ask(testNow.Add(2 * time.Minute)); err == nil || r.asked != 2 {
+				t.Errorf("asked %d times, err = %v: a verdict has an end", r.asked, err)
+			}
+			if err := v.CheckRecipient(t.Context(), good, testNow); err == nil {
+				t.Error("a revoked certificate may read")
+			}
+			r.err, r.until = nil, testNow.AddDate(1, 0, 0)
+			if err := ask(testNow.Add(2 * time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			if err := ask(testNow.Add(2 * time.Hour)); err != nil || r.asked != 5 {
+				t.Errorf("asked %d times, %v: a verdict is kept for an hour at most", r.asked, err)
+			}
+		})
+	}
+	t.Run("one path of two is revoked", func(t *testing.T) {
+		// The middle authority has certificates of both roots.
+		old := newKeypair("Old root", nil, authority)
+		middle := certify(ring().receiver.key, "Middle", &root, authority)
+		crossed := certify(ring().receiver.key, "Middle", &old, authority)
+		leaf := certify(ring().sender.key, "AP_NL_01", &middle, nil).cert
+		r := &byAnchor{bad: "Old root"}
+		v, err := NewVerifier(Trust{
+			Anchors: []*x509.Certificate{root.cert, old.cert}, Intermediates: []*x509.Certificate{crossed.cert, middle.cert},
+			Names: anchored.Names, Revocation: r,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.certificate(t.Context(), leaf.Raw, nil, testNow); err != nil {
+			t.Errorf("the path that holds is not taken: %v", err)
+		}
+	})
+}
+
+type byAnchor struct{ bad string }
+
+func (r *byAnchor) Check(_ context.Context, path []*x509.Certificate, now time.Time) (time.Time, error) {
+	if path[len(path)-1].Subject.CommonName == r.bad {
+		return now, ebms.Because(ebms.FailedAuthentication, nil, "")
+	}
+	return now.Add(time.Minute), nil
 }
 
 func TestRecipient(t *testing.T) {
