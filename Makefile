@@ -7,9 +7,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 SOURCES := $(shell find . -name '*.go' -o -name '*.html' -o -name '*.css' -o -name '*.json' -o -name '*.yaml' -o -name go.mod -o -name go.sum | grep -v '^./\(\.services\|bin\|demo-out\)/')
 SERVICES := testdata/services/services.sh
+PEERS := testdata/peers/peers.sh
 FUZZTIME ?= 30s
 
-.PHONY: help build demo sandbox test test-unit test-services chaos pages lint verify bench fuzz services services-stop clean
+.PHONY: help build demo sandbox test test-unit test-services test-interop chaos pages lint verify bench fuzz services services-stop clean
 
 help: ## print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,13 +26,17 @@ demo: build ## one evidence crosses a border, in one process
 sandbox: build ## the same landscape, kept running, with pages
 	$(BIN) sandbox
 
-test: lint test-unit test-services ## everything: unit tests with -race, then the same batteries on real Kafka and Redis
+test: lint test-unit test-services test-interop ## everything: unit tests with -race, the same batteries on real Kafka and Redis, AS4 against other stacks
 
 test-unit: ## unit tests, batteries and a full exchange on the embedded defaults
 	$(GO) test -race -shuffle=on -timeout 8m ./...
 
 test-services: build ## the batteries and the exchange on a real Apache Kafka and a real redis-server
 	@testdata/services/test.sh
+
+test-interop: ## the AS4 access point against phase4 and WSS4J, both directions (java, mvn)
+	@dir=$$($(PEERS)) || { [ $$? = 3 ] && exit 0; exit 1; }; \
+	 ONCEGATE_TEST_PHASE4=$$dir $(GO) test -count=1 -timeout 8m ./connectors/edelivery/interop
 
 chaos: build ## the same with nodes that are killed at random
 	@ONCEGATE_CHAOS=1 testdata/services/test.sh
@@ -65,4 +70,4 @@ services-stop: ## stop what `make services` started
 
 clean: ## remove what was built; services are stopped first
 	-@[ -d .services ] && $(SERVICES) stop >/dev/null 2>&1
-	rm -rf bin demo-out .services
+	rm -rf bin demo-out .services testdata/peers/phase4/target
