@@ -46,3 +46,17 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// FuzzIssuerName reads names as peers write them; what is read of our own writing is
+// the issuer.
+func FuzzIssuerName(f *testing.F) {
+	for _, s := range []string{`CN=Root,O=Example\, PKI,C=EU`, `C=EU, O="Example, PKI", CN=Root`, "OID.=x", `1.2.3=#0c0141+CN=\c3\ab`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		name, err := parseName(s)
+		if err == nil && len(name) == 0 {
+			t.Fatal("a name of nothing")
+		}
+	})
+}

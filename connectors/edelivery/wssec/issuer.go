@@ -145,7 +145,7 @@ func parseName(s string) ([][]pair, error) {
 	for n := 0; ; n++ {
 		kind, rest, ok := strings.Cut(s, "=")
 		kind = strings.ToUpper(strings.TrimSpace(kind))
-		if !ok || kind == "" || n == maxAttributes {
+		if !ok || kind == "" || strings.ContainsAny(kind, ",;+") || n == maxAttributes {
 			return nil, errToken
 		}
 		value, rest, err := parseValue(rest)
@@ -153,7 +153,7 @@ func parseName(s string) ([][]pair, error) {
 			return nil, err
 		}
 		p := pair{value: value}
-		if dotted := strings.TrimPrefix(kind, "OID."); dotted[0] >= '0' && dotted[0] <= '9' {
+		if dotted := strings.TrimPrefix(kind, "OID."); dotted != "" && dotted[0] >= '0' && dotted[0] <= '9' {
 			p.kind = dotted
 		} else {
 			p.kind = keywords[kind]
