@@ -259,35 +259,12 @@ func (s *Conversations) Restore(ctx context.Context, c *exchange.Conversation, a
 
 // Whole implements exchange.Store.
 func (s *Conversations) Whole(ctx context.Context) (bool, error) {
-	n, err := s.cfg.Client.Exists(ctx, s.whole).Result()
-	if err != nil {
-		return false, unavailable("asking whether the memory is whole", err)
-	}
-	if n > 0 {
-		return true, nil
-	}
-	return false, unavailable("marking a recovery", s.cfg.Client.Set(ctx, s.recovering, "1", time.Hour).Err())
+	return isWhole(ctx, s.cfg.Client, s.whole, s.recovering)
 }
 
-// MarkWhole implements exchange.Store. The mark has no term: it says that
-// nothing was lost since, and goes with everything else.
+// MarkWhole implements exchange.Store.
 func (s *Conversations) MarkWhole(ctx context.Context) error {
-	err := s.cfg.Client.Watch(ctx, func(tx *redis.Tx) error {
-		n, err := tx.Exists(ctx, s.recovering).Result()
-		if err != nil || n == 0 {
-			return err
-		}
-		_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			p.Set(ctx, s.whole, "1", 0)
-			p.Del(ctx, s.recovering)
-			return nil
-		})
-		return err
-	}, s.recovering)
-	if errors.Is(err, redis.TxFailedErr) {
-		return nil // lost, or marked, meanwhile
-	}
-	return unavailable("marking the memory whole", err)
+	return markWhole(ctx, s.cfg.Client, s.whole, s.recovering)
 }
 
 func (s *Conversations) seal(ctx context.Context, c *exchange.Conversation) ([]byte, error) {

@@ -31,7 +31,7 @@ func (c OnceConfig) check() error {
 	switch {
 	case !roomForm.MatchString(c.Room):
 		faults = append(faults, fmt.Errorf("once: room %q: want 1 to 32 lower-case letters and hyphens", c.Room))
-	case c.Room == "conversation", c.Room == "applied", c.Room == "index", c.Room == "session":
+	case c.Room == "conversation", c.Room == "applied", c.Room == "index", c.Room == "session", c.Room == "message":
 		faults = append(faults, fmt.Errorf("once: room %q is taken", c.Room))
 	}
 	return errors.Join(faults...)

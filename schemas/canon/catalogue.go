@@ -29,6 +29,8 @@ const (
 	CodeReceiptInvalid     Code = "OG-AS4-0003"
 	CodeSecurity           Code = "OG-AS4-0004"
 	CodeNoAgreement        Code = "OG-AS4-0005"
+	CodeUnknownMessage     Code = "OG-AS4-0006"
+	CodeNotResendable      Code = "OG-AS4-0007"
 	CodeResponseInvalid    Code = "OG-EDM-0001"
 	CodeUnauthenticated    Code = "OG-API-0001"
 	CodeForbidden          Code = "OG-API-0002"
@@ -71,6 +73,8 @@ var catalogue = map[Code]catalogueEntry{
 	CodeReceiptInvalid:     {Unavailable, "Compare certificates with the partner; the message is repeated."},
 	CodeSecurity:           {Denied, "Look in the log for the cause; the peer is told nothing."},
 	CodeNoAgreement:        {Denied, "Add a P-Mode for this pair of parties, service and action."},
+	CodeUnknownMessage:     {NotFound, "Check the MessageId; notes are kept for `retention.messages`, and `oncegate exchange timeline` reads the log itself."},
+	CodeNotResendable:      {Conflict, "Only a message of ours that ended in SEND_FAILURE can be sent again; look at it with `oncegate message get`."},
 	CodeResponseInvalid:    {Invalid, "Tell the partner which rule its answer breaks."},
 	CodeUnauthenticated:    {Denied, "Send the portal's bearer token."},
 	CodeForbidden:          {Denied, "Use the token of the portal that opened the exchange."},
