@@ -41,7 +41,7 @@ const (
 	Declined  Phase = "declined" // the person said no: an empty list, not an error
 	Refused   Phase = "refused"  // an error of list EDMErrorCodes, or a rule of ours
 	ExpiredP  Phase = "expired"  // a deadline passed, here or there (EDM:ERR:0005)
-	Failed    Phase = "failed"   // could not be sent
+	Failed    Phase = "failed"   // could not be sent; an answer that waits for a resend has its retention timer
 )
 
 // Final reports whether nothing follows any more.
@@ -97,8 +97,8 @@ type Conversation struct {
 }
 
 // Spent reports that nothing sealed under the conversation's key is needed any
-// more: it has ended, and no evidence waits for a portal of ours, or not any
-// longer. Evidence that was delivered and could not be accepted is spent too. The deployment forgets
+// more: it has ended, and no evidence waits for a portal of ours or for a resend,
+// or not any longer. Evidence that was delivered and could not be accepted is spent too. The deployment forgets
 // the key then (Reg. 2018/1724 Art. 14(3)(i)).
 func (c *Conversation) Spent() bool {
 	return c.Phase.Final() && c.Timer == ""

@@ -226,6 +226,20 @@ var providerDiagram = []struct {
 	}},
 	{[]string{"first", "deadline", "answer arrived"}, exchange.ExpiredP, map[string]cell{"second": {exchange.ExpiredP, expires}}},
 	{[]string{"first", "second", "person", "found", "approve", "answer arrived"}, exchange.Delivered, map[string]cell{"second": {exchange.Delivered, reused}}},
+	{[]string{"first", "second", "person", "found", "approve", "answer lost"}, exchange.Failed, map[string]cell{
+		"answer arrived": {exchange.Delivered, ""}, // of a resend
+		"answer lost":    {exchange.Failed, ""},
+		"deadline":       {exchange.Failed, ""},
+		"second":         {exchange.Failed, reused},
+	}},
+	{[]string{"first", "second", "person", "found", "decline", "answer lost", "answer lost"}, exchange.Failed, map[string]cell{
+		"answer arrived": {exchange.Declined, ""},
+		"answer lost":    {exchange.Failed, ""},
+		"deadline":       {exchange.Failed, ""},
+		"second":         {exchange.Failed, reused},
+	}},
+	{[]string{"first", "second", "person", "not found", "answer lost", "answer arrived"}, exchange.Refused, map[string]cell{"second": {exchange.Refused, reused}}},
+	{[]string{"first", "second", "person", "found", "approve", "answer lost", "deadline"}, exchange.Failed, map[string]cell{"second": {exchange.Failed, reused}}},
 	{[]string{"first", "offer lost"}, exchange.Failed, map[string]cell{"second": {exchange.Failed, reused}}},
 }
 
@@ -358,7 +372,9 @@ func check(t *testing.T, s *side, m canon.Message, want cell, does bool) {
 			t.Errorf("%s: got conversation %s, cause %s, time %s; want those of the input", o.Kind, o.Conversation, o.Cause, o.At)
 		}
 	}
-	if kept := after.Role == exchange.Requester && after.Phase == exchange.Delivered; after.Phase.Final() != (after.Timer == "") && !kept {
+	kept := after.Role == exchange.Requester && after.Phase == exchange.Delivered || // for the portal
+		after.Role == exchange.Provider && after.Phase == exchange.Failed // for a resend
+	if after.Phase.Final() != (after.Timer == "") && !kept {
 		t.Errorf("phase %s has timer %q", after.Phase, after.Timer)
 	}
 	if after.Phase.Final() && !before.Phase.Final() && steps(out[len(out)-1:]) != "exchange.closed" {

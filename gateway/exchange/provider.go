@@ -23,12 +23,15 @@ import (
 //	                request 2 is not here: Decided ──request 2──► Answered
 //	                request 2 is here: ─────────────────────────► Answered
 //	 Answered ──receipt──► Delivered, Declined, Refused, Expired (its Outcome)
-//	          ──no way to the peer, retention──► Failed
+//	          ──no way to the peer──► Failed ──receipt of a resend──► its Outcome
+//	          ──retention──► Failed
 //
 // Request 2 may come in PreviewOffered, Querying, Held or Decided; it starts T3.
 // A timer that runs out in one of these is answered with EDM:ERR:0005. A
 // preview offer that cannot be delivered ends in Failed. The answer goes to
-// request 2, or to request 1 where there is no preview or no request 2.
+// request 2, or to request 1 where there is no preview or no request 2. An answer
+// that could not be delivered is kept for an operator's resend as long as it would
+// have waited for its receipt, and no longer.
 func (t *turn) provider() {
 	switch b := t.m.Body.(type) {
 	case *canon.EvidenceRequest:
@@ -426,9 +429,7 @@ func (t *turn) receipt(b *canon.DeliveryReceipt) {
 	}
 	switch {
 	case c.Phase == Answered && failed:
-		t.audit("answer.undelivered", "failed", code, plain(b.Error))
-		c.Code, c.Detail = code, plain(b.Error)
-		t.to(Failed)
+		t.undelivered(code, plain(b.Error))
 	case c.Phase == Answered:
 		t.audit("answer.acknowledged", "ok", "", b.Receipt)
 		t.to(c.Outcome)
@@ -441,4 +442,34 @@ func (t *turn) receipt(b *canon.DeliveryReceipt) {
 	default:
 		t.misplaced() // the peer has it after all
 	}
+}
+
+// undelivered ends the exchange; the timer of the answer runs on, and with it the
+// time in which an operator may have it sent again.
+func (t *turn) undelivered(code canon.Code, detail string) {
+	t.audit("answer.undelivered", "failed", code, detail)
+	t.c.Code, t.c.Detail = code, detail
+	t.c.Phase, t.changed = Failed, true
+}
+
+// resent reports whether m says what became of an answer that failed before and was
+// sent again, and does what follows.
+func (t *turn) resent() bool {
+	c := t.c
+	b, ok := t.m.Body.(*canon.DeliveryReceipt)
+	if !ok || c.Role != Provider || c.Phase != Failed || c.Timer != retention || b.Of != c.Sent {
+		return false
+	}
+	if b.Outcome == canon.DeliveryFailed {
+		code := b.Code
+		if code == "" {
+			code = canon.CodePeerUnreachable
+		}
+		t.undelivered(code, plain(b.Error))
+		return true
+	}
+	t.audit("answer.acknowledged", "ok", "", b.Receipt)
+	c.Code, c.Detail = "", "" // those of the failure; what was answered stands in ErrorCode
+	t.to(c.Outcome)
+	return true
 }

@@ -129,3 +129,41 @@ func TestDeadlinesBehindAStandingPartitionAreTold(t *testing.T) {
 		}
 	})
 }
+
+// An answer that could not be delivered is kept for a resend as long as it would
+// have waited for its receipt; a later receipt ends the exchange as it was decided.
+func TestAnAnswerThatFailedWaitsForAResend(t *testing.T) {
+	for name, tc := range map[string]struct {
+		then string
+		want exchange.Phase
+		says string
+	}{
+		"it arrives":        {"answer arrived", exchange.Delivered, "answer.acknowledged"},
+		"nobody resends it": {"deadline", exchange.Failed, "exchange.forgotten"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, words := providerSide(t), providerWords()
+			for _, w := range []string{"first", "second", "person", "found", "approve"} {
+				s.step(words[w](s))
+			}
+			due := s.c.Due
+			s.step(words["answer lost"](s))
+			s.step(words["answer lost"](s)) // a resend, in vain
+			if s.c.Phase != exchange.Failed || s.c.Code == "" || s.c.Spent() || !s.c.Due.Equal(due) {
+				t.Fatalf("%s with code %q, spent %v, due %v; want it failed, kept and due %v", s.c.Phase, s.c.Code, s.c.Spent(), s.c.Due, due)
+			}
+			out := s.step(words[tc.then](s))
+			if s.c.Phase != tc.want || steps(out) != tc.says || !s.c.Spent() {
+				t.Errorf("%s, says %q, spent %v; want %s, %q, spent", s.c.Phase, steps(out), s.c.Spent(), tc.want, tc.says)
+			}
+			if tc.want == exchange.Delivered && s.c.Code != "" {
+				t.Errorf("delivered with code %s", s.c.Code)
+			}
+			// What comes later meets an exchange that is over.
+			before := *s.c
+			if s.step(words["answer lost"](s)); s.c.Phase != before.Phase || !s.c.Spent() {
+				t.Errorf("a later failure leads to %s", s.c.Phase)
+			}
+		})
+	}
+}

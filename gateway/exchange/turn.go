@@ -324,6 +324,9 @@ func (t *turn) afterEnd() {
 		t.late(r)
 		return
 	}
+	if t.resent() {
+		return
+	}
 	if d, ok := t.m.Body.(*canon.Deadline); ok {
 		if t.deadline(d) { // otherwise a poller was late: nothing happened
 			t.forget()

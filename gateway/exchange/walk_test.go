@@ -27,6 +27,7 @@ var edges = map[exchange.Role]map[exchange.Phase][]exchange.Phase{
 		exchange.Held:           {exchange.Decided, exchange.Answered},
 		exchange.Decided:        {exchange.Answered},
 		exchange.Answered:       {exchange.Delivered, exchange.Declined, exchange.Refused, exchange.ExpiredP, exchange.Failed},
+		exchange.Failed:         {exchange.Delivered, exchange.Declined, exchange.Refused, exchange.ExpiredP}, // by a resend
 	},
 }
 
