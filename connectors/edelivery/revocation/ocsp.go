@@ -37,7 +37,16 @@ func (s *Store) ocsp(ctx context.Context, url string, nonce bool, cert, issuer *
 	if ok && now.Before(a.until) {
 		return a.until, a.err
 	}
-	a.until, a.err = s.askResponder(context.WithoutCancel(ctx), url, nonce, cert, issuer, now)
+	// Messages that come together ask once; one that hangs up does not end the others.
+	v, _, _ := s.asking.Do(string(key[:]), func() (any, error) {
+		return s.renew(context.WithoutCancel(ctx), key, url, nonce, cert, issuer, now), nil
+	})
+	a = v.(answer)
+	return a.until, a.err
+}
+
+func (s *Store) renew(ctx context.Context, key answerKey, url string, nonce bool, cert, issuer *x509.Certificate, now time.Time) (a answer) {
+	a.until, a.err = s.askResponder(ctx, url, nonce, cert, issuer, now)
 	switch {
 	case errors.Is(a.err, errRevoked):
 		a.until = now.Add(s.Keep)
@@ -53,7 +62,7 @@ func (s *Store) ocsp(ctx context.Context, url string, nonce bool, cert, issuer *
 	}
 	s.answers[key] = a
 	s.mu.Unlock()
-	return a.until, a.err
+	return a
 }
 
 func answerKeyOf(url string, nonce bool, cert, issuer *x509.Certificate) (k answerKey) {
