@@ -40,8 +40,9 @@ func (n *node) signed(t *pmode.Table, p *pmode.Partner, ref string, write func(*
 	sealed, err := wssec.Seal(wssec.Sealing{
 		Messaging: func(id string) ([]byte, error) { return write(s, id), nil },
 		MessageID: id,
+		Profile:   p.Profile,
 		Sign:      sign,
-		Token:     p.Token,
+		SignToken: p.SignToken,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("signing signal: %w", err)

@@ -36,13 +36,17 @@ type Config struct {
 	Logger *slog.Logger     // Default none.
 	HTTP   *http.Client     // Default Client(nil). For partners without TLS settings of their own; redirects are never followed.
 
-	Limits     swa.Limits    // Default as swa says. Bounds a message before its agreement is known.
+	Limits     swa.Limits    // Default as swa says. Part and Message hold until the agreement is known, whose own limits follow.
+	Refusals   int           // Default 60. Refusals a minute and client that are signed and recorded one by one.
 	Concurrent int           // Default 128. Messages that the Receiver works on at once.
 	Patience   time.Duration // Default 30s. How long the body of a message may take, and a second more for each 64 KiB.
 	Deadline   time.Duration // Default 30s. For the work on one inbound message; also how long a claim holds.
 	Retention  time.Duration // Default 336h. How long a MessageId is remembered; older messages are refused.
 	Skew       time.Duration // Default 10m. How far in the future a Timestamp may lie.
-	SOAPFaults bool          // Default false. Errors come with HTTP 500 instead of 200, unsigned ones with a SOAP fault too.
+	// Client names whose refusals are counted together. Default: the address of the
+	// connection. Behind a proxy that is to be trusted it may read a header.
+	Client     func(*http.Request) string
+	SOAPFaults bool // Default false. Errors come with HTTP 500 instead of 200, unsigned ones with a SOAP fault too.
 
 	Observe func(Observation) // Default none. Called once for each message, for metrics.
 }
@@ -50,7 +54,7 @@ type Config struct {
 // An Observation is how the work on one message ended.
 type Observation struct {
 	Inbound  bool
-	Outcome  string // accepted, duplicate, conflict, refused, busy, shed, signal; acknowledged, failed
+	Outcome  string // accepted, duplicate, conflict, refused, muted, busy, shed, signal; acknowledged, failed
 	Code     string // ebMS error code, if any
 	Attempts int    // outbound
 	Duration time.Duration
@@ -78,6 +82,12 @@ func (c Config) withDefaults() (Config, error) {
 	c.Limits = c.Limits.WithDefaults()
 	if c.Concurrent == 0 {
 		c.Concurrent = 128
+	}
+	if c.Refusals == 0 {
+		c.Refusals = 60
+	}
+	if c.Client == nil {
+		c.Client = remoteClient
 	}
 	if c.Patience == 0 {
 		c.Patience = 30 * time.Second

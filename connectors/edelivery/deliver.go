@@ -27,10 +27,10 @@ func (in *inbound) once(ctx context.Context) answer {
 	key, identity := in.key(), in.identity()
 	// A claim of a worker that died ends while its message waits here, so that the
 	// first resend is taken.
-	waiting, cancel := context.WithTimeout(ctx, r.Deadline+time.Second)
+	waiting, cancel := context.WithTimeout(ctx, in.term()+time.Second)
 	defer cancel()
 	for look := firstLook; ; look = min(2*look, lastLook) {
-		state, stored, err := r.Remembered.Claim(waiting, key, identity, r.Deadline)
+		state, stored, err := r.Remembered.Claim(waiting, key, identity, in.term())
 		if err != nil {
 			return in.refuse(ctx, fmt.Errorf("asking what was received: %w", err))
 		}
@@ -44,7 +44,7 @@ func (in *inbound) once(ctx context.Context) answer {
 		case StateBusy:
 			// The first transmission is in progress: answer when it has ended (c.1).
 			if !wait(waiting, look) {
-				return answer{status: http.StatusServiceUnavailable, outcome: "busy", code: ebms.DeliveryFailure, retry: true,
+				return answer{status: http.StatusServiceUnavailable, outcome: "busy", code: ebms.DeliveryFailure, retry: come,
 					body: r.plainError(in.table, in.header.MessageID, ebms.Errorf(ebms.DeliveryFailure, "message is in progress"))}
 			}
 		default:
@@ -81,7 +81,7 @@ func (in *inbound) again(ctx context.Context, stored []byte) answer {
 func (in *inbound) deliver(ctx context.Context, key, identity string) answer {
 	r := in.r
 	// The claim holds no longer than the work may last.
-	working, done := context.WithTimeout(ctx, r.Deadline)
+	working, done := context.WithTimeout(ctx, in.term())
 	defer done()
 	receipt, err := in.publish(working)
 	// What must happen although the peer has left.
@@ -93,7 +93,8 @@ func (in *inbound) deliver(ctx context.Context, key, identity string) answer {
 		}
 		return in.refuse(ctx, err)
 	}
-	stored, err := r.Remembered.Complete(after, key, identity, pack(referenceSet(in.opened.References), receipt), r.remembers())
+	in.note(after)
+	stored, err := r.Remembered.Complete(after, key, identity, pack(referenceSet(in.opened.References), receipt), in.remembers())
 	if err != nil {
 		// The message is on the log, so the receipt is true; a resend publishes the same ids.
 		r.Logger.ErrorContext(ctx, "receipt not remembered", slog.String("as4", in.header.MessageID), slog.Any("error", err))
@@ -106,37 +107,58 @@ func (in *inbound) deliver(ctx context.Context, key, identity string) answer {
 	return a
 }
 
-// remembers is how long a MessageId is kept: until fresh refuses its message as old,
-// also one whose Timestamp lies ahead.
-func (r *Receiver) remembers() time.Duration { return r.Retention + 2*r.Skew }
+// note tells the journal of a message that was taken.
+func (in *inbound) note(ctx context.Context) {
+	n := canon.MessageNote{
+		AS4: in.header.MessageID, Direction: canon.MessageIn, Peer: in.header.From.ID, Action: in.header.Action,
+		State: canon.MessageReceived, Parts: len(in.header.Parts), Bytes: in.size,
+	}
+	if m := in.first; m.ID != "" {
+		n.Message, n.Kind, n.Conversation = m.ID, m.Kind, m.Conversation
+		if env := canon.EnvelopeOf(m.Body); env != nil {
+			n.Exchange = env.Exchange
+		}
+	}
+	in.r.node.note(ctx, n)
+}
 
+// publish writes what the message means to the log and returns the receipt. It is
+// signed before, so that the audit trail has it, and leaves us after: a receipt means
+// "on the log" (decision 3).
 func (in *inbound) publish(ctx context.Context) ([]byte, error) {
 	r := in.r
 	parts, err := in.clear()
 	if err != nil {
 		return nil, err
 	}
+	var ms []canon.Message
 	if !in.header.IsTest() { // a test is processed, not delivered (ebMS3 5.2.2.8)
-		ms, err := r.Codec.Decode(ctx, Incoming{Header: *in.header, Parts: parts, Now: r.Now()}, r.Payloads)
+		ms, err = r.Codec.Decode(ctx, Incoming{Header: *in.header, Parts: parts, Now: r.Now()}, r.Payloads)
 		if err != nil {
 			return nil, decodeError(err)
 		}
-		err = r.Publish(ctx, append(ms, in.audit(ms))...)
-		if errors.Is(err, canon.ErrForgotten) {
-			var taken bool
-			if taken, err = in.taken(ctx, ms, err); taken {
-				return r.receipt(in.table, in.partner, in.header.MessageID, in.opened.References)
-			}
-		}
-		if e, ok := errors.AsType[*ebms.Error](err); ok {
-			return nil, e
-		}
-		if err != nil {
-			return nil, fmt.Errorf("publishing message: %w", err)
+	}
+	if len(ms) > 0 {
+		in.first = ms[0]
+	}
+	receipt, err := r.receipt(in.table, in.partner, in.header.MessageID, in.opened.References)
+	if err != nil {
+		return nil, err
+	}
+	err = r.Publish(ctx, append(ms, in.audit(ms, receipt))...)
+	if errors.Is(err, canon.ErrForgotten) {
+		var taken bool
+		if taken, err = in.taken(ctx, ms, err); taken {
+			return receipt, nil
 		}
 	}
-	// Only now: a receipt means "on the log" (decision 3).
-	return r.receipt(in.table, in.partner, in.header.MessageID, in.opened.References)
+	if e, ok := errors.AsType[*ebms.Error](err); ok {
+		return nil, e
+	}
+	if err != nil {
+		return nil, fmt.Errorf("publishing message: %w", err)
+	}
+	return receipt, nil
 }
 
 // taken looks whether the message of a forgotten exchange is on the log already:
@@ -172,8 +194,10 @@ func decodeError(err error) error {
 // counted now and decompressed again when they are read: clear bytes never wait
 // on a disk.
 func (in *inbound) clear() ([]Part, error) {
-	left, keep := in.partner.Limits.Message, int64(kept)
+	limits := in.partner.Bounds(in.header)
+	left, keep := limits.Message, int64(kept)
 	out := make([]Part, 0, len(in.header.Parts))
+	sizes := make(map[string]int64, len(in.header.Parts))
 	for i, info := range in.header.Parts {
 		content := in.opened.Parts[i].Content
 		p := Part{ID: info.ID, Size: int64(len(content))}
@@ -186,7 +210,7 @@ func (in *inbound) clear() ([]Part, error) {
 			}
 			p.Properties = append(p.Properties, prop)
 		}
-		bounds := wssec.Bounds{Bytes: min(in.partner.Limits.Part, left), Ratio: in.partner.Limits.Ratio}
+		bounds := wssec.Bounds{Bytes: min(limits.Part, left), Ratio: limits.Ratio}
 		if !compressed {
 			if p.Size > bounds.Bytes {
 				return nil, ebms.Errorf(ebms.Other, "message is larger than agreed")
@@ -196,9 +220,10 @@ func (in *inbound) clear() ([]Part, error) {
 			return nil, err
 		}
 		left -= p.Size
+		sizes[p.ID] = p.Size
 		out = append(out, p)
 	}
-	return out, nil
+	return out, in.partner.CheckSizes(in.header, sizes)
 }
 
 func reopen(content []byte) func() (io.ReadCloser, error) {
@@ -236,11 +261,17 @@ func (in *inbound) decompress(p *Part, content []byte, b wssec.Bounds, keep *int
 
 // audit is the event of a message that was taken. It follows from the first
 // canonical message, whose conversation it joins.
-func (in *inbound) audit(ms []canon.Message) canon.Message {
+func (in *inbound) audit(ms []canon.Message, receipt []byte) canon.Message {
 	event := &canon.AuditEvent{
 		Step: stepReceived, Room: room, Outcome: "accepted",
 		Peer: in.header.From.ID, AS4: in.header.MessageID,
-		Digests: map[string]string{},
+		Digests: map[string]string{"receipt": digestOf(receipt)},
+	}
+	if in.header.IsTest() {
+		event.Outcome = "test"
+	}
+	if len(receipt) <= maxProof {
+		event.Proof = receipt
 	}
 	for i, p := range in.opened.Parts {
 		event.Digests[fmt.Sprintf("part-%d", i+1)] = hexDigest(p.Digest)

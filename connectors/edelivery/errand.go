@@ -2,6 +2,7 @@ package edelivery
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,7 +10,6 @@ import (
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
-	"oncegate/connectors/edelivery/wssec"
 	"oncegate/schemas/canon"
 )
 
@@ -111,18 +111,25 @@ func (n *node) letter(ctx context.Context, e *errand, out Outgoing) (l *letter, 
 		return nil, n.failed(0, canon.CodeNoAgreement, ebms.ProcessingModeMismatch, "no agreement to send this action to this party"), nil
 	}
 	e.partner = partner
-	if most := partner.Limits.Parts; most > 0 && len(out.Parts) > most {
-		// Peers refuse it, Domibus with words that do not say why (section 0, 10).
-		n.Logger.ErrorContext(ctx, "message has more parts than agreed", slog.String("as4", e.id), slog.Int("parts", len(out.Parts)), slog.Int("limit", most))
-		return nil, n.failed(0, canon.CodePeerRefused, ebms.Other, fmt.Sprintf("%d parts are more than the %d of limits.parts", len(out.Parts), most)), nil
+	var recipient *x509.Certificate
+	if !partner.SignOnly {
+		if recipient, err = partner.Profile.Recipient(partner.Encrypt, n.Now()); err == nil {
+			err = partner.Verifier().CheckRecipient(ctx, recipient, n.Now())
+		}
 	}
-	recipient, err := wssec.Recipient(partner.Encrypt, n.Now())
+	if e, ok := errors.AsType[*ebms.Error](err); ok && e.Code.Passing() {
+		return nil, d, canon.NewFault(canon.CodePeerUnreachable, err, "whether the partner's certificate is revoked is not known now")
+	}
 	if err != nil {
 		// Waiting would hold up every other partner; the operator sends it again.
 		n.Logger.ErrorContext(ctx, "no valid encryption certificate", slog.String("as4", e.id), slog.String("partner", partner.Name), slog.Any("error", err))
 		return nil, n.failed(0, canon.CodeSecurity, "", "no certificate of the partner is valid for encryption"), nil
 	}
 	l, err = n.seal(e.table, e.m, e.id, partner, recipient, service, out)
+	if unfit, ok := errors.AsType[*ebms.Error](err); ok {
+		n.Logger.ErrorContext(ctx, "message does not fit its agreement", slog.String("as4", e.id), slog.String("partner", partner.Name), slog.Any("error", err))
+		return nil, n.failed(0, canon.CodeNoAgreement, unfit.Code, unfit.Detail), nil
+	}
 	return l, d, err
 }
 

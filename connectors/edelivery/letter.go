@@ -79,6 +79,9 @@ func (n *node) seal(t *pmode.Table, m canon.Message, id string, p *pmode.Partner
 		}
 		h.Parts, parts = append(h.Parts, info), append(parts, sealed)
 	}
+	if err := p.CheckOut(h); err != nil {
+		return nil, err
+	}
 	sign, err := t.Identity(p, n.Now())
 	if err != nil {
 		return nil, fmt.Errorf("choosing a signing certificate: %w", err)
@@ -89,9 +92,11 @@ func (n *node) seal(t *pmode.Table, m canon.Message, id string, p *pmode.Partner
 		},
 		MessageID: id,
 		Parts:     parts,
+		Profile:   p.Profile,
 		Sign:      sign,
-		Recipient: recipient,
-		Token:     p.Token,
+		Recipient: recipient, RecipientChain: p.Trust.Intermediates,
+		SignOnly:  p.SignOnly,
+		SignToken: p.SignToken, EncryptToken: p.EncryptToken,
 	})
 	if err != nil {
 		return nil, err
@@ -129,6 +134,9 @@ func (n *node) part(l *letter, p *pmode.Partner, part Part) (ebms.PartInfo, wsse
 	}
 	if out.Content, err = sp.Bytes(); err != nil {
 		return info, out, err
+	}
+	if p.SignOnly {
+		return info, out, nil
 	}
 	room, err := l.spool(n.Limits).Room(len(out.Content) + overhead)
 	if err != nil {

@@ -11,17 +11,22 @@ import (
 // used up.
 const pace = 64 << 10
 
-// A paced body ends when it comes in too slowly (i.8): a peer without any key could
-// otherwise hold a slot of the receiver for as long as it likes. Where the connection
-// knows no deadline the body is read without one.
+// A paced body ends when it comes in too slowly or is too long (i.8): a peer without
+// any key could otherwise hold a slot of the receiver for as long as it likes. Where
+// the connection knows no deadline the body is read without one.
 type paced struct {
 	r    io.Reader
 	conn *http.ResponseController
 	end  time.Time // when the patience is used up; by the clock of the connection
+	most int64     // how many bytes may come
 	n    int64
+	err  error // how it ended
 }
 
 func (p *paced) Read(b []byte) (int, error) {
+	if p.err != nil {
+		return 0, p.err
+	}
 	bounded := p.bound()
 	n, err := p.r.Read(b)
 	p.n += int64(n)
@@ -30,8 +35,17 @@ func (p *paced) Read(b []byte) (int, error) {
 		// for the end of the connection.
 		_ = p.conn.SetReadDeadline(time.Time{}) // could be set, so can be lifted
 	}
-	return n, err
+	if p.err = err; p.over() {
+		p.err = &http.MaxBytesError{Limit: p.most}
+	}
+	return n, p.err
 }
+
+// over reports that more came than may come.
+func (p *paced) over() bool { return p.n > p.most }
+
+// raise sets how many bytes may come in all, once it is known whose they are.
+func (p *paced) raise(most int64) { p.most = max(p.most, most) }
 
 // bound sets until when the next bytes must be there. Set after the last Read it holds
 // for what the server reads of the body before it answers.

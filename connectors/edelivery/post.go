@@ -136,7 +136,7 @@ func (n *node) judgeSignal(ctx context.Context, p *pmode.Partner, l *letter, b [
 		return verdict{}, ebms.Because(ebms.InvalidReceipt, err, "answer is not a signal")
 	}
 	// Before anything the signal says is believed: signed, and by this partner (i.16, i.18).
-	if _, err := wssec.Open(ctx, wssec.Opening{Envelope: env, Verifier: p.Verifier(), Allow: p.Allow, Now: n.Now()}); err != nil {
+	if _, err := wssec.Open(ctx, wssec.Opening{Envelope: env, Verifier: p.Verifier(), Profile: p.Profile, Allow: p.Allow, Now: n.Now()}); err != nil {
 		if len(m.Signal.Errors) > 0 {
 			code := m.Signal.Errors[0].Code
 			return verdict{}, &setback{reason: "an error that the partner did not sign says " + string(code) + "; it is not believed",

@@ -117,11 +117,13 @@ func TestReceiverDiesBeforeTheReceipt(t *testing.T) {
 	ct, body := r.letter(t, r.message("m", xmlDocument(0)))
 	kept := r.receiver.Remembered
 	r.receiver.Remembered = dead{kept}
-	r.receiver.Rand = brokenRand{} // no receipt can be made any more
+	r.receiver.Publish = func(ctx context.Context, ms ...canon.Message) error {
+		return errors.Join(r.topic.publish(ctx, ms...), errLog) // it took them and did not live to say so
+	}
 	if rec := r.post(ct, body); rec.Code == http.StatusOK {
 		t.Fatalf("answer %d %s, want no receipt", rec.Code, rec.Body)
 	}
-	r.receiver.Remembered, r.receiver.Rand = NewMemory(r.receiver.Now), strings.NewReader(strings.Repeat("0123456789abcdef", 64))
+	r.receiver.Remembered, r.receiver.Publish = NewMemory(r.receiver.Now), r.topic.publish
 	if rec := r.post(ct, body); rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "NonRepudiation") {
 		t.Fatalf("answer to the resend: %d %s", rec.Code, rec.Body)
 	}
@@ -144,10 +146,6 @@ func TestReceiverDiesBeforeTheReceipt(t *testing.T) {
 type dead struct{ Remembered }
 
 func (dead) Release(context.Context, string, string) error { return nil }
-
-type brokenRand struct{}
-
-func (brokenRand) Read([]byte) (int, error) { return 0, errors.New("no randomness") }
 
 func TestMessageInProgressElsewhere(t *testing.T) {
 	t.Parallel()
@@ -240,8 +238,11 @@ func TestPingIsReceiptedAndNotDelivered(t *testing.T) {
 	if rec := r.post(ct, body); rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "NonRepudiation") {
 		t.Errorf("answer %d %s", rec.Code, rec.Body)
 	}
-	if len(r.codec.decoded) != 0 || len(r.topic.got) != 0 {
-		t.Error("the test message was delivered")
+	if len(r.codec.decoded) != 0 || len(r.topic.got) != 1 {
+		t.Fatal("the test message was delivered, or is not on record")
+	}
+	if e, ok := r.topic.got[0].Body.(*canon.AuditEvent); !ok || e.Step != stepReceived || e.Outcome != "test" || e.AS4 != "by-hand@as4.example.org" {
+		t.Errorf("audit event = %+v", r.topic.got[0].Body)
 	}
 }
 

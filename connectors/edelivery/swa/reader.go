@@ -19,6 +19,7 @@ type Limits struct {
 	Envelope int64  // bytes of the root part; default 1 MiB
 	Part     int64  // bytes of one payload part; default 64 MiB
 	Message  int64  // bytes of all parts; default 128 MiB
+	Ahead    int64  // bytes of parts that stand before the root; default 8 MiB
 	Parts    int    // payload parts; default 100
 	Header   int    // bytes of one part's header; default 16 KiB
 	Memory   int64  // bytes of all parts kept on the heap; default 1 MiB
@@ -35,6 +36,7 @@ func (l Limits) WithDefaults() Limits {
 	set(&l.Envelope, 1<<20)
 	set(&l.Part, 64<<20)
 	set(&l.Message, 128<<20)
+	set(&l.Ahead, 8<<20)
 	set(&l.Memory, 1<<20)
 	if l.Parts == 0 {
 		l.Parts = 100
@@ -104,16 +106,19 @@ func NewReader(contentType string, r io.Reader, lim Limits) (*Reader, error) {
 	return rd, nil
 }
 
-// Bound lowers the limits for the parts that are still to come, to those of the
+// Bound sets the limits for the parts that are still to come, to those of the
 // agreement that the envelope names. Zero leaves a limit as it is.
 func (r *Reader) Bound(part, message int64) {
 	if part > 0 {
-		r.lim.Part = min(r.lim.Part, part)
+		r.lim.Part = part
 	}
 	if message > 0 {
-		r.lim.Message = min(r.lim.Message, message)
+		r.lim.Message = message
 	}
 }
+
+// Size returns how many bytes of parts were read.
+func (r *Reader) Size() int64 { return r.total }
 
 // Envelope reads up to the end of the root part and returns its bytes. Parts
 // that stand before the root are kept.
@@ -211,6 +216,9 @@ func (r *Reader) step() error {
 
 func (r *Reader) keep(p *Part, content io.Reader) error {
 	limit := min(r.lim.Part, r.lim.Message-r.total)
+	if r.envelope == nil { // nobody knows yet whose it is
+		limit = min(limit, r.lim.Ahead-r.total)
+	}
 	sum := sha256.New()
 	if r.buffer == nil {
 		r.buffer = make([]byte, 16<<10)

@@ -168,21 +168,48 @@ func TestReaderThatFailsIsNotTheSendersFault(t *testing.T) {
 	}
 }
 
-func TestBoundLowersLimitsOnly(t *testing.T) {
+func TestBoundSetsTheLimitsOfTheAgreement(t *testing.T) {
 	body := root("<e/>") + text("--b", "Content-ID: <p@x>", "", strings.Repeat("x", 100), "--b--")
-	r, err := NewReader(related, strings.NewReader(body), Limits{Part: 200})
-	if err != nil {
-		t.Fatal(err)
+	for _, tt := range []struct {
+		part, message int64
+		large         bool
+	}{{0, 0, false}, {99, 0, true}, {100, 100, false}, {1000, 99, true}, {1000, 1000, false}} {
+		r, err := NewReader(related, strings.NewReader(body), Limits{Part: 200})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Envelope(); err != nil {
+			t.Fatal(err)
+		}
+		r.Bound(tt.part, tt.message)
+		_, err = r.Parts()
+		if e := (*Error)(nil); errors.As(err, &e) != tt.large || tt.large && e.Problem != TooLarge {
+			t.Errorf("%+v: err = %v", tt, err)
+		}
+		if !tt.large && r.Size() != 100 {
+			t.Errorf("size = %d", r.Size())
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
 	}
-	defer r.Close()
-	if _, err := r.Envelope(); err != nil {
-		t.Fatal(err)
-	}
-	r.Bound(99, 0)
-	r.Bound(1000, 1000)
-	var e *Error
-	if _, err := r.Parts(); !errors.As(err, &e) || e.Problem != TooLarge {
-		t.Errorf("err = %v, want too large", err)
+}
+
+// Before the root nobody knows whose message it is.
+func TestPartsAheadOfTheRootAreFew(t *testing.T) {
+	body := text("--b", "Content-ID: <p@x>", "", strings.Repeat("x", 100), "") + text("--b", "Content-Type: application/soap+xml", "Content-ID: <root@x>", "", "<e/>", "--b--")
+	for limit, problem := range map[int64]Problem{99: TooLarge, 100: 0} {
+		r, err := NewReader(related+`; start="<root@x>"`, strings.NewReader(body), Limits{Ahead: limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Envelope()
+		if e := (*Error)(nil); errors.As(err, &e) != (problem != 0) || problem != 0 && e.Problem != problem {
+			t.Errorf("limit %d: err = %v", limit, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
