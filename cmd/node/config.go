@@ -132,8 +132,11 @@ type ServerConfig struct {
 type EDeliveryConfig struct {
 	ServerConfig `yaml:",inline"`
 	PModes       string `yaml:"pmodes"` // Required: file
-	Path         string `yaml:"path"`   // Default: /as4
-	CA           string `yaml:"ca"`     // for partners' TLS servers; Default: the system's
+	// PModesHistory is a directory where every P-Mode file that came into force is
+	// kept. Default: none
+	PModesHistory string `yaml:"pmodes_history"`
+	Path          string `yaml:"path"` // Default: /as4
+	CA            string `yaml:"ca"`   // for partners' TLS servers; Default: the system's
 	// Deadline bounds the work on one inbound message. A message that a process
 	// held when it died is taken again after it. Default: 30s
 	Deadline Duration `yaml:"deadline"`

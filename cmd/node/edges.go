@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/ebms"
-	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/register"
 	"oncegate/connectors/registers"
 	"oncegate/connectors/regrep"
@@ -24,31 +22,17 @@ import (
 	"oncegate/schemas/canon"
 )
 
-// loadPModes reads the P-Mode file; names in it are relative to it.
-func (c *Config) loadPModes() (*pmode.Table, error) {
-	path := c.path(c.EDelivery.PModes)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading P-Modes: %w", err)
-	}
-	return pmode.Load(path, data, func(name string) ([]byte, error) {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(filepath.Dir(path), name)
-		}
-		return readPEM(name)
-	})
-}
-
 // buildEDelivery makes the access point.
-func (n *Node) buildEDelivery(context.Context) error {
+func (n *Node) buildEDelivery(ctx context.Context) error {
 	if !n.cfg.Has(RoleEDelivery) {
 		return nil
 	}
-	table, err := n.cfg.loadPModes()
+	live, watch, err := n.livePModes(ctx)
 	if err != nil {
 		return err
 	}
-	codec, err := regrep.New(regrep.Config{Reporter: n.cfg.Authority.agent(), ContentDomain: table.Own().Domain})
+	n.work = append(n.work, watch)
+	codec, err := regrep.New(regrep.Config{Reporter: n.cfg.Authority.agent(), ContentDomain: live.Table().Own().Domain})
 	if err != nil {
 		return err
 	}
@@ -68,7 +52,7 @@ func (n *Node) buildEDelivery(context.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	conf := edelivery.Config{
-		PModes: table, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
+		PModes: live, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
 		Taken: n.written,
 		HTTP:  edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline),
 		Observe: func(o edelivery.Observation) {

@@ -3,9 +3,11 @@ package pmode
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/asn1"
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -107,7 +109,7 @@ func (l *loader) own(n *yaml.Node) (Own, section) {
 	return o, s
 }
 
-func (l *loader) partner(n *yaml.Node) (Partner, section) {
+func (l *loader) partner(n *yaml.Node, required ...string) (Partner, section) {
 	var p Partner
 	l.begin(n)
 	compress := true
@@ -167,7 +169,7 @@ func (l *loader) partner(n *yaml.Node) (Partner, section) {
 		},
 		"retention": l.pause(&p.Retention),
 		"tls":       func(n *yaml.Node) { l.tls(n, &p.TLS) },
-	}, "name", "party", "signing")
+	}, required...)
 	p.Plain = !compress
 	s := l.section
 	l.section = section{}
@@ -191,6 +193,17 @@ func (l *loader) trust(n *yaml.Node, p *Partner) {
 		"anchors":       l.certificateFiles(&p.Trust.Anchors),
 		"intermediates": l.certificateFiles(&p.Trust.Intermediates),
 		"names":         l.texts(&p.Trust.Names),
+		"known":         l.certificateFiles(&p.Trust.Known),
+		"usages": func(n *yaml.Node) {
+			for _, e := range l.items(n) {
+				oid, err := usage(e.Value)
+				if err != nil {
+					l.fault(e, "want an object identifier such as 1.3.6.1.5.5.7.3.36")
+					continue
+				}
+				p.Trust.Usages = append(p.Trust.Usages, oid)
+			}
+		},
 		"policies": func(n *yaml.Node) {
 			for _, e := range l.items(n) {
 				oid, err := x509.ParseOID(e.Value)
@@ -223,6 +236,22 @@ func (l *loader) trust(n *yaml.Node, p *Partner) {
 			}
 		},
 	})
+}
+
+// usage reads an object identifier of an extended key usage.
+func usage(s string) (asn1.ObjectIdentifier, error) {
+	if _, err := x509.ParseOID(s); err != nil {
+		return nil, err
+	}
+	var out asn1.ObjectIdentifier
+	for arc := range strings.SplitSeq(s, ".") {
+		v, err := strconv.Atoi(arc)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 func (l *loader) service(n *yaml.Node) Service {

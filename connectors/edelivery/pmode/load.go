@@ -45,11 +45,23 @@ func Load(file string, data []byte, files Files) (*Table, error) {
 	return t, nil
 }
 
+// LoadPartner reads the mapping of one partner, of which nothing is required and
+// nothing but the words is checked: a template, whose rest is found out later.
+func LoadPartner(file string, n *yaml.Node, files Files) (Partner, error) {
+	l := newLoader(context.Background(), Loader{File: file, Public: files, Secret: files})
+	p, _ := l.partner(n)
+	return p, join(l.faults)
+}
+
+func newLoader(ctx context.Context, c Loader) *loader {
+	return &loader{Loader: c, ctx: ctx, certs: map[string][]*x509.Certificate{}, known: map[[32]byte]*x509.Certificate{}}
+}
+
 // Check reads a table and says everything that is wrong with it and everything
 // that is weak, in the order of the file. The table is nil where a fault is more
 // than a warning.
 func (c Loader) Check(ctx context.Context, data []byte) (*Table, []*Fault) {
-	l := &loader{Loader: c, ctx: ctx, certs: map[string][]*x509.Certificate{}, known: map[[32]byte]*x509.Certificate{}}
+	l := newLoader(ctx, c)
 	doc := l.parse(data)
 	if doc == nil {
 		return nil, l.faults
@@ -117,7 +129,7 @@ func (l *loader) table(n *yaml.Node) *Table {
 		"own": func(n *yaml.Node) { own, ours = l.own(n) },
 		"partners": func(n *yaml.Node) {
 			for _, e := range l.items(n) {
-				p, s := l.partner(e)
+				p, s := l.partner(e, "name", "party", "signing")
 				partners, theirs = append(partners, p), append(theirs, s)
 			}
 		},
