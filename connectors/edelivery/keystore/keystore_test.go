@@ -1,0 +1,215 @@
+package keystore
+
+import (
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// works uses the key and checks the outcome with the certificate.
+func works(t *testing.T, e Entry) {
+	t.Helper()
+	sum := sha256.Sum256([]byte("text"))
+	switch pub := PublicKey(e.Certificate).(type) {
+	case *rsa.PublicKey:
+		s, ok := e.Signer()
+		if !ok {
+			t.Fatal("no signer")
+		}
+		sig, err := s.Sign(rand.Reader, sum[:], crypto.SHA256)
+		if err != nil || rsa.VerifyPKCS1v15(pub, crypto.SHA256, sum[:], sig) != nil {
+			t.Errorf("signature does not verify: %v", err)
+		}
+		d, ok := e.Decrypter()
+		if !ok {
+			t.Fatal("no decrypter")
+		}
+		c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, pub, []byte("secret"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := d.Decrypt(rand.Reader, c, &rsa.OAEPOptions{Hash: crypto.SHA256}); err != nil || string(p) != "secret" {
+			t.Errorf("decrypted %q, %v", p, err)
+		}
+	case *ecdsa.PublicKey:
+		s, ok := e.Signer()
+		if !ok {
+			t.Fatal("no signer")
+		}
+		if sig, err := s.Sign(rand.Reader, sum[:], crypto.SHA256); err != nil || !ecdsa.VerifyASN1(pub, sum[:], sig) {
+			t.Errorf("signature does not verify: %v", err)
+		}
+		own, err := pub.ECDH()
+		if err != nil {
+			t.Fatal(err)
+		}
+		agrees(t, e, own)
+	case *ecdh.PublicKey:
+		if _, ok := e.Signer(); ok {
+			t.Error("a key of X25519 signs")
+		}
+		agrees(t, e, pub)
+	default: // Ed25519
+		s, ok := e.Signer()
+		if !ok {
+			t.Fatal("no signer")
+		}
+		sig, err := s.Sign(rand.Reader, []byte("text"), crypto.Hash(0))
+		if err != nil || e.Certificate.CheckSignature(x509.PureEd25519, []byte("text"), sig) != nil {
+			t.Errorf("signature does not verify: %v", err)
+		}
+	}
+}
+
+func agrees(t *testing.T, e Entry, pub *ecdh.PublicKey) {
+	t.Helper()
+	a, ok := e.Agreement()
+	if !ok {
+		t.Fatal("no agreement")
+	}
+	other, err := pub.Curve().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := other.ECDH(pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.ECDH(other.PublicKey()); err != nil || string(got) != string(want) {
+		t.Errorf("secrets differ: %v", err)
+	}
+}
+
+func TestPEM(t *testing.T) {
+	t.Parallel()
+	m := middle()
+	keys := kinds()
+	certs := map[Kind]*x509.Certificate{}
+	for kind, k := range keys {
+		certs[kind] = newPair(k, "AP_NL_01", &m).cert
+		if got := KindOf(certs[kind]); got != kind {
+			t.Errorf("certificate of %s is one of %q", kind, got)
+		}
+	}
+	sec1, err := x509.MarshalECPrivateKey(keys[EC].(*ecdsa.PrivateKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs1 := x509.MarshalPKCS1PrivateKey(keys[RSA].(*rsa.PrivateKey))
+	sealed := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: pkcs1})
+	for _, tt := range []struct {
+		name string
+		cert []byte
+		key  []byte
+		want string // part of the error
+	}{
+		{"rsa, PKCS#8", certPEM(certs[RSA], m.cert), keyPEM(keys[RSA]), ""},
+		{"rsa, PKCS#1", certPEM(certs[RSA], m.cert), pemOf("RSA PRIVATE KEY", pkcs1), ""},
+		{"ec, PKCS#8", certPEM(certs[EC], m.cert), keyPEM(keys[EC]), ""},
+		{"ec, SEC1 with parameters before it", certPEM(certs[EC], m.cert), append(pemOf("EC PARAMETERS", []byte{5, 0}), pemOf("EC PRIVATE KEY", sec1)...), ""},
+		{"ed25519", certPEM(certs[Ed25519], m.cert), keyPEM(keys[Ed25519]), ""},
+		{"x25519", certPEM(certs[X25519], m.cert), keyPEM(keys[X25519]), ""},
+		{"key of another certificate", certPEM(certs[RSA]), keyPEM(keys[EC]), "does not belong"},
+		{"key of another certificate of its kind", certPEM(newPair(ecKey(), "x", &m).cert), keyPEM(keys[EC]), "does not belong"},
+		{"x25519 key of another certificate", certPEM(certs[X25519]), keyPEM(kinds()[X25519]), "does not belong"},
+		{"authority first", certPEM(m.cert, certs[RSA]), keyPEM(keys[RSA]), "does not belong"},
+		{"encrypted key", certPEM(certs[RSA]), pemOf("ENCRYPTED PRIVATE KEY", []byte{1}), "password"},
+		{"encrypted key of old", certPEM(certs[RSA]), sealed, "password"},
+		{"two keys", certPEM(certs[RSA]), append(keyPEM(keys[RSA]), keyPEM(keys[EC])...), "several"},
+		{"broken key", certPEM(certs[RSA]), pemOf("PRIVATE KEY", []byte("hunter2")), "cannot be read: want|not a private key"},
+		{"no key", certPEM(certs[RSA]), certPEM(certs[RSA]), "no private key"},
+		{"key in DER", certPEM(certs[RSA]), pkcs1, "DER"},
+		{"no certificate", keyPEM(keys[RSA]), keyPEM(keys[RSA]), "no certificate"},
+		{"too large", certPEM(certs[RSA]), make([]byte, maxFile+1), "larger"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &files{data: map[string][]byte{"c.pem": tt.cert, "k.pem": tt.key}}
+			e, err := Open(t.Context(), Ref{Certificate: "c.pem", Key: "k.pem"}, f)
+			if tt.want != "" {
+				if err == nil || !slices.ContainsFunc(strings.Split(tt.want, "|"), func(w string) bool { return strings.Contains(err.Error(), w) }) {
+					t.Fatalf("err = %v, want %q", err, tt.want)
+				}
+				if strings.Contains(err.Error(), "hunter2") {
+					t.Errorf("error tells of the key: %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(e.Chain) != 1 || !e.Chain[0].Equal(m.cert) {
+				t.Errorf("chain of %d", len(e.Chain))
+			}
+			if !slices.Contains(f.secret, "k.pem") || slices.Contains(f.secret, "c.pem") {
+				t.Errorf("secrets read: %v", f.secret)
+			}
+			works(t, e)
+		})
+	}
+}
+
+func TestRefFaults(t *testing.T) {
+	t.Parallel()
+	f := &files{}
+	for name, ref := range map[string]Ref{
+		"nothing":                {},
+		"certificate without":    {Certificate: "c.pem"},
+		"two places":             {Certificate: "c.pem", Key: "k.pem", PKCS12: &PKCS12{File: "s", PasswordFile: "p"}},
+		"store without password": {PKCS12: &PKCS12{File: "s"}},
+		"missing file":           {Certificate: "c.pem", Key: "k.pem"},
+		"token of nowhere":       {PKCS11: &PKCS11{}},
+	} {
+		if _, err := Open(t.Context(), ref, f); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+	m := middle()
+	p := newPair(rsaKey(), "AP_NL_01", &m)
+	f.data = map[string][]byte{"c.pem": certPEM(p.cert), "k.pem": keyPEM(p.key)}
+	if _, err := Open(t.Context(), Ref{Certificate: "c.pem", Key: "k.pem", Provider: "other"}, f); err == nil {
+		t.Error("unknown provider is accepted")
+	}
+}
+
+func TestCurrent(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	m := middle()
+	ec := newPair(ecKey(), "ec", &m).cert
+	from := func(days, until int) *x509.Certificate {
+		c := *newPair(rsaKey(), "rsa", &m).cert
+		c.NotBefore, c.NotAfter = now.AddDate(0, 0, days), now.AddDate(0, 0, until)
+		return &c
+	}
+	old, next, future, gone := from(-300, 20), from(-2, 400), from(10, 700), from(-1, -0)
+	gone.NotAfter = now.Add(-time.Second)
+	self := func(c *x509.Certificate) *x509.Certificate { return c }
+	for _, tt := range []struct {
+		name string
+		list []*x509.Certificate
+		kind Kind
+		want *x509.Certificate
+	}{
+		{"the successor takes over", []*x509.Certificate{old, next, future}, RSA, next},
+		{"in any order", []*x509.Certificate{future, next, old}, RSA, next},
+		{"not before its first day", []*x509.Certificate{old, future}, RSA, old},
+		{"not after its last", []*x509.Certificate{gone, old}, RSA, old},
+		{"of the wanted kind", []*x509.Certificate{old, ec}, EC, ec},
+		{"none of the kind", []*x509.Certificate{old}, Ed25519, nil},
+		{"none valid", []*x509.Certificate{future, gone, nil}, RSA, nil},
+	} {
+		got, err := Current(tt.list, self, tt.kind, now)
+		if got != tt.want || (err == nil) != (tt.want != nil) {
+			t.Errorf("%s: got %v, %v", tt.name, got, err)
+		}
+	}
+}

@@ -1,0 +1,268 @@
+package keystore
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	gopkcs12 "software.sslmate.com/src/go-pkcs12"
+)
+
+const storePassword = "höher-Schutz 7" // not ASCII: UTF-16 for one derivation, UTF-8 for the other
+
+func openStore(t *testing.T, data []byte, password, alias string) (Entry, error) {
+	t.Helper()
+	f := &files{data: map[string][]byte{"s.p12": data, "pw": []byte(password + "\n")}}
+	return Open(t.Context(), Ref{PKCS12: &PKCS12{File: "s.p12", PasswordFile: "pw", Alias: alias}}, f)
+}
+
+// TestStoreOfOpenSSL reads what OpenSSL 3 writes, also in the forms of its past.
+func TestStoreOfOpenSSL(t *testing.T) {
+	t.Parallel()
+	m := middle()
+	for kind, key := range kinds() {
+		p := newPair(key, "AP_NL_01", &m)
+		for name, options := range map[string][]string{
+			"default": nil,
+			"legacy":  {"-legacy"},
+			"3des":    {"-legacy", "-certpbe", "PBE-SHA1-3DES", "-keypbe", "PBE-SHA1-3DES"},
+			"rc2-128": {"-legacy", "-certpbe", "PBE-SHA1-RC2-128", "-keypbe", "PBE-SHA1-RC2-128"},
+			"aes128":  {"-certpbe", "AES-128-CBC", "-keypbe", "AES-128-CBC", "-macalg", "sha512"},
+			"aes192":  {"-certpbe", "AES-192-CBC", "-keypbe", "AES-192-CBC", "-macalg", "sha384", "-iter", "5000"},
+			"clear":   {"-certpbe", "NONE", "-keypbe", "NONE"},
+		} {
+			if kind != RSA && name != "default" {
+				continue
+			}
+			t.Run(string(kind)+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				write(t, dir, "c.pem", certPEM(p.cert))
+				write(t, dir, "chain.pem", certPEM(m.cert, root().cert))
+				write(t, dir, "k.pem", keyPEM(p.key))
+				tool(t, dir, "openssl", append([]string{"pkcs12", "-export", "-in", "c.pem", "-inkey", "k.pem", "-certfile", "chain.pem", "-name", "ap_nl_01", "-out", "s.p12", "-passout", "pass:" + storePassword}, options...)...)
+				data, err := os.ReadFile(filepath.Join(dir, "s.p12"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, alias := range []string{"", "AP_NL_01"} {
+					e, err := openStore(t, data, storePassword, alias)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !e.Certificate.Equal(p.cert) || len(e.Chain) != 2 || !e.Chain[0].Equal(m.cert) || !e.Chain[1].Equal(root().cert) {
+						t.Errorf("certificate %s, chain of %d", e.Certificate.Subject, len(e.Chain))
+					}
+					works(t, e)
+				}
+				for _, wrong := range []string{"wrong", storePassword + " "} {
+					if _, err := openStore(t, data, wrong, ""); err == nil || !strings.Contains(err.Error(), "password is wrong") {
+						t.Errorf("password %q: %v", wrong, err)
+					}
+				}
+				if _, err := openStore(t, data, storePassword, "other"); err == nil || !strings.Contains(err.Error(), `"ap_nl_01"`) {
+					t.Errorf("other alias: %v", err)
+				}
+				data[len(data)/2] ^= 1
+				if _, err := openStore(t, data, storePassword, ""); err == nil {
+					t.Error("a damaged store is read")
+				}
+			})
+		}
+	}
+}
+
+// TestStoreOfJava reads a store with many keys, as keytool of Java 17 makes it.
+func TestStoreOfJava(t *testing.T) {
+	t.Parallel()
+	const password = "changeit-now"
+	for name, options := range map[string][]string{
+		"java 17": nil,
+		"java 8":  {"-J-Dkeystore.pkcs12.legacy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			keytool := func(args ...string) {
+				t.Helper()
+				tool(t, dir, "keytool", append(args, append([]string{"-keystore", "s.p12", "-storetype", "PKCS12", "-storepass", password}, options...)...)...)
+			}
+			want := map[string]Kind{"blue_rsa_sign": RSA, "blue_ecc_sign": Ed25519, "Blue_EC": EC}
+			keytool("-genkeypair", "-alias", "blue_rsa_sign", "-keyalg", "RSA", "-keysize", "2048", "-dname", "CN=blue rsa")
+			keytool("-genkeypair", "-alias", "blue_ecc_sign", "-keyalg", "Ed25519", "-dname", "CN=blue ed")
+			keytool("-genkeypair", "-alias", "Blue_EC", "-keyalg", "EC", "-groupname", "secp256r1", "-dname", "CN=blue ec")
+			write(t, dir, "partner.pem", certPEM(middle().cert))
+			keytool("-importcert", "-noprompt", "-alias", "red_gw", "-file", "partner.pem")
+			data, err := os.ReadFile(filepath.Join(dir, "s.p12"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for alias, kind := range want {
+				e, err := openStore(t, data, password, strings.ToUpper(alias))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if KindOf(e.Certificate) != kind {
+					t.Errorf("%s is %s", alias, KindOf(e.Certificate))
+				}
+				works(t, e)
+			}
+			if _, err := openStore(t, data, password, ""); err == nil || !strings.Contains(err.Error(), "alias") {
+				t.Errorf("without an alias: %v", err)
+			}
+			if _, err := openStore(t, data, password, "red_gw"); err == nil || strings.Contains(err.Error(), "red_gw") {
+				t.Errorf("a partner's certificate is no key: %v", err)
+			}
+		})
+	}
+}
+
+// TestStoreOfAnotherLibrary reads what the library for Go writes, with PBMAC1 too.
+func TestStoreOfAnotherLibrary(t *testing.T) {
+	t.Parallel()
+	m := middle()
+	p := newPair(rsaKey(), "AP_NL_01", &m)
+	for name, enc := range map[string]*gopkcs12.Encoder{
+		"rc2": gopkcs12.LegacyRC2, "des": gopkcs12.LegacyDES, "2023": gopkcs12.Modern2023, "2026": gopkcs12.Modern2026,
+	} {
+		data, err := enc.Encode(p.key, p.cert, []*x509.Certificate{m.cert}, "secret")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := openStore(t, data, "secret", "")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !e.Certificate.Equal(p.cert) || len(e.Chain) != 1 {
+			t.Errorf("%s: certificate %s, chain of %d", name, e.Certificate.Subject, len(e.Chain))
+		}
+		works(t, e)
+		if _, err := openStore(t, data, "other", ""); err == nil {
+			t.Errorf("%s: opened with another password", name)
+		}
+	}
+}
+
+func TestStoreFaults(t *testing.T) {
+	t.Parallel()
+	m := middle()
+	p := newPair(rsaKey(), "AP_NL_01", &m)
+	must := func(b []byte, err error) []byte {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	other := newPair(ecKey(), "other", &m)
+	for _, tt := range []struct {
+		name, password string
+		data           []byte
+		want           string
+	}{
+		{"no MAC", "x", must(gopkcs12.Passwordless.Encode(p.key, p.cert, nil, "")), "no MAC"},
+		{"empty password", "", must(gopkcs12.Modern.Encode(p.key, p.cert, nil, "")), "one line"},
+		{"certificate of another key", "x", must(gopkcs12.Modern.Encode(p.key, other.cert, nil, "x")), "no certificate of the key"},
+		{"certificates only", "x", must(gopkcs12.Modern.EncodeTrustStore([]*x509.Certificate{p.cert}, "x")), "no private key"},
+		{"JKS", "x", []byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2}, "keytool"},
+		{"PEM", "x", certPEM(p.cert), "PEM"},
+		{"BER", "x", []byte{0x30, 0x80, 2, 1, 3, 0, 0}, "not a PKCS#12"},
+		{"empty", "x", nil, "not a PKCS#12"},
+		{"too many iterations", "x", must(gopkcs12.LegacyDES.WithIterations(maxIterations+1).Encode(p.key, p.cert, nil, "x")), "iterations"},
+	} {
+		if _, err := openStore(t, tt.data, tt.password, ""); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: err = %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestRenewedForTheSameKey takes the certificate that the store links with the key.
+func TestRenewedForTheSameKey(t *testing.T) {
+	t.Parallel()
+	m := middle()
+	old, renewed := newPair(rsaKey(), "AP_NL_01", &m), newPair(rsaKey(), "AP_NL_01", &m)
+	s := &store{
+		keys:  []storedKey{{label{id: []byte{7}}, crypto.PrivateKey(rsaKey())}},
+		certs: []storedCert{{label{id: []byte{1}}, old.cert}, {label{name: "new", id: []byte{7}}, renewed.cert}},
+	}
+	if e, err := s.entry("NEW"); err != nil || !e.Certificate.Equal(renewed.cert) {
+		t.Errorf("%v, %v", e.Certificate, err)
+	}
+}
+
+func write(t *testing.T, dir, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func FuzzStore(f *testing.F) {
+	m := middle()
+	p := newPair(ecKey(), "AP_NL_01", &m)
+	for _, enc := range []*gopkcs12.Encoder{gopkcs12.LegacyRC2, gopkcs12.LegacyDES, gopkcs12.Modern2023, gopkcs12.Modern2026} {
+		data, err := enc.Encode(p.key, p.cert, []*x509.Certificate{m.cert}, "x")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if s, err := readStore(data, "x", 3000); err == nil {
+			_, _ = s.entry("")
+		}
+	})
+}
+
+// FuzzSafe reads what lies below the MAC, which the fuzzer cannot make.
+func FuzzSafe(f *testing.F) {
+	f.Add([]byte{0x30, 0}, true)
+	m := middle()
+	p := newPair(ecKey(), "AP_NL_01", &m)
+	data, err := gopkcs12.Modern2023.Encode(p.key, p.cert, []*x509.Certificate{m.cert}, "x")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var outer pfx
+	var safe []byte
+	var infos []contentInfo
+	if unmarshal(data, &outer) != nil || unmarshal(outer.AuthSafe.Content.Bytes, &safe) != nil || unmarshal(safe, &infos) != nil {
+		f.Fatal("store cannot be taken apart")
+	}
+	for _, i := range infos {
+		f.Add(i.Content.Bytes, i.Type.Equal(oidEncryptedData))
+	}
+	f.Fuzz(func(t *testing.T, content []byte, sealed bool) {
+		s := &store{}
+		info := contentInfo{Type: oidData}
+		if sealed {
+			info.Type = oidEncryptedData
+		}
+		info.Content.Bytes = content
+		if s.add(info, unlocking{"x", 3000}) == nil {
+			_, _ = s.entry("")
+		}
+	})
+}
+
+func FuzzPEM(f *testing.F) {
+	m := middle()
+	for _, k := range kinds() {
+		f.Add(append(certPEM(newPair(k, "x", &m).cert), keyPEM(k)...))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cs, err := Certificates(bytes.Clone(data))
+		if err == nil {
+			_, _ = Current(cs, func(c *x509.Certificate) *x509.Certificate { return c }, RSA, time.Unix(0, 0))
+		}
+		k, err := privateKey(bytes.Clone(data))
+		if err == nil && len(cs) > 0 {
+			matches(cs[0], k)
+		}
+	})
+}
