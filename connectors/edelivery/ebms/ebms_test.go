@@ -121,18 +121,6 @@ func TestCodeThatIsNoneIsOther(t *testing.T) {
 	}
 }
 
-func TestTableIsComplete(t *testing.T) {
-	for _, c := range Codes() {
-		e, _ := c.Entry()
-		if e.Short == "" || e.Category == "" || e.Origin == "" || e.Severity != SeverityFailure && e.Severity != SeverityWarning {
-			t.Errorf("%s: %+v", c, e)
-		}
-		if len(c) != len("EBMS:0000") || !strings.HasPrefix(string(c), "EBMS:") {
-			t.Errorf("%s is not a code", c)
-		}
-	}
-}
-
 func TestRulesOfTheHeader(t *testing.T) {
 	b, err := AppendUserMessage(nil, full(), "i")
 	if err != nil {
