@@ -48,7 +48,12 @@ func Load(file string, data []byte, files Files) (*Table, error) {
 // LoadPartner reads the mapping of one partner, of which nothing is required and
 // nothing but the words is checked: a template, whose rest is found out later.
 func LoadPartner(file string, n *yaml.Node, files Files) (Partner, error) {
-	l := newLoader(context.Background(), Loader{File: file, Public: files, Secret: files})
+	return Loader{File: file, Public: files, Secret: files}.Partner(context.Background(), n)
+}
+
+// Partner is LoadPartner with the settings of the loader.
+func (c Loader) Partner(ctx context.Context, n *yaml.Node) (Partner, error) {
+	l := newLoader(ctx, c)
 	p, _ := l.partner(n)
 	return p, join(l.faults)
 }
