@@ -14,6 +14,7 @@ import (
 
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/edelivery/swa"
 	"oncegate/connectors/register"
 	"oncegate/connectors/registers"
 	"oncegate/connectors/regrep"
@@ -51,10 +52,15 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	if err := n.reg.Register(messages); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
+	journal, err := n.journal()
+	if err != nil {
+		return err
+	}
+	n.work = append(n.work, n.keepMessages)
 	conf := edelivery.Config{
 		PModes: live, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
-		Taken: n.written,
-		HTTP:  edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline),
+		Taken: n.written, Journal: journal, Retention: n.cfg.Retention.messageIDs(), Limits: swa.Limits{TempDir: n.cfg.path(n.cfg.Payloads.Temp)},
+		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline),
 		Observe: func(o edelivery.Observation) {
 			direction := "out"
 			if o.Inbound {

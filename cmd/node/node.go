@@ -18,8 +18,10 @@ import (
 
 	"oncegate/gateway/exchange"
 	"oncegate/gateway/kafkalog"
+	"oncegate/gateway/messages"
 	"oncegate/gateway/payload"
 	"oncegate/gateway/preview"
+	"oncegate/gateway/redisstore"
 	"oncegate/schemas/canon"
 )
 
@@ -54,6 +56,8 @@ type Node struct {
 	writer   *kafkalog.Writer
 	vault    *payload.Vault
 	redis    *redis.Client
+	messages *redisstore.Messages
+	desk     *messages.Desk
 
 	core     *exchange.Core
 	handlers []consumer
@@ -73,7 +77,7 @@ type consumer struct {
 // and opens the sockets. Run makes it work, Close ends it.
 func New(ctx context.Context, cfg *Config, opt Options) (*Node, error) {
 	n := newNode(cfg, opt)
-	return n, n.build(ctx, n.openEngines, n.openLog, n.makeTopics, n.openVault, n.openMemory, n.buildCore, n.buildTrail, n.buildEDelivery, n.buildRegisters, n.buildWeb, n.buildMonitor)
+	return n, n.build(ctx, n.openEngines, n.openLog, n.makeTopics, n.openVault, n.openMemory, n.buildMessages, n.buildCore, n.buildTrail, n.buildEDelivery, n.buildRegisters, n.buildWeb, n.buildMonitor)
 }
 
 // Attach connects to the log and the memory of a deployment, for the tools of
@@ -81,7 +85,7 @@ func New(ctx context.Context, cfg *Config, opt Options) (*Node, error) {
 // memory run inside a process that serves, it uses those.
 func Attach(ctx context.Context, cfg *Config, opt Options) (*Node, error) {
 	n := newNode(cfg, opt)
-	return n, n.build(ctx, n.findEngines, n.openLog, n.openVault, n.openMemory, n.buildCore)
+	return n, n.build(ctx, n.findEngines, n.openLog, n.openVault, n.openMemory, n.buildMessages, n.buildCore)
 }
 
 func newNode(cfg *Config, opt Options) *Node {

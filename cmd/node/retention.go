@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -14,11 +15,20 @@ type RetentionConfig struct {
 	// Delivered evidence waits so long for the portal to say that it has it, an
 	// answer of ours so long for the peer's receipt. Default: 72h; at most 720h.
 	Delivered Duration `yaml:"delivered"`
+	// Messages is how long the message log of the access point says where a message
+	// stands. It holds no evidence and no person. Default: 336h; 1h to 8808h.
+	Messages Duration `yaml:"messages"`
+	// MessageIDs is how long the id of a message that came is remembered, so that it
+	// is taken once. Older messages are refused. Default: 336h; 1h to 8808h.
+	MessageIDs Duration `yaml:"message_ids"`
 }
 
 const (
 	defaultRetention = 72 * time.Hour
 	maxRetention     = 30 * 24 * time.Hour
+
+	defaultMessages = 14 * 24 * time.Hour
+	maxMessages     = 367 * 24 * time.Hour
 )
 
 func (r RetentionConfig) delivered() time.Duration {
@@ -26,6 +36,14 @@ func (r RetentionConfig) delivered() time.Duration {
 		return defaultRetention
 	}
 	return time.Duration(r.Delivered)
+}
+
+func (r RetentionConfig) messages() time.Duration {
+	return cmp.Or(time.Duration(r.Messages), defaultMessages)
+}
+
+func (r RetentionConfig) messageIDs() time.Duration {
+	return cmp.Or(time.Duration(r.MessageIDs), defaultMessages)
 }
 
 // The log and the memory outlive the longest exchange: three timers and the
@@ -39,6 +57,11 @@ func (c *Config) validateRetention(bad func(string, string, ...any)) {
 	d, log := c.Retention.delivered(), time.Duration(c.Kafka.Retention)
 	if d < 0 || d > maxRetention {
 		bad("retention.delivered", "%v: want up to %v (Reg. 2018/1724 Art. 14(3)(i))", d, maxRetention)
+	}
+	for place, d := range map[string]time.Duration{"retention.messages": c.Retention.messages(), "retention.message_ids": c.Retention.messageIDs()} {
+		if d < time.Hour || d > maxMessages {
+			bad(place, "%v: want 1h to %v", d, maxMessages)
+		}
 	}
 	if log != 0 && d+horizonMargin > log {
 		bad("retention.delivered", "%v: the log keeps what it stands on for kafka.retention %v alone; want a day less", d, log)

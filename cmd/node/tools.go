@@ -22,8 +22,12 @@ func (n *Node) Codec() *kafkalog.Codec { return n.codec }
 // Exchanges reads conversations.
 func (n *Node) Exchanges() exchange.Reader { return n.core }
 
-// Recover folds the log into an empty memory (exchange.Core).
-func (n *Node) Recover(ctx context.Context) error { return n.core.Recover(ctx) }
+// Recover folds the log into an empty memory: exchanges (exchange.Core) and the
+// message log.
+func (n *Node) Recover(ctx context.Context) error {
+	_, err := n.recoverMessages(ctx)
+	return errors.Join(n.core.Recover(ctx), err)
+}
 
 // Replayer plans and runs replays and looks after dead letters. Progress of runs
 // is kept in dir.

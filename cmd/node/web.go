@@ -57,7 +57,7 @@ func (n *Node) buildAPI() error {
 	}
 	conf := api.Config{
 		Conversations: n.core, Payloads: n.vault, Publish: n.publish(RoleWeb), Memory: memory,
-		Timeline: n.Timeline, DeadLetters: n.DeadLetters, Forget: n.vault.Forget,
+		Timeline: n.Timeline, DeadLetters: n.DeadLetters, Forget: n.vault.Forget, Messages: n.messages, Resend: n.Resend,
 		Ready: n.Ready, Metrics: n.metricsHandler(), BaseURL: n.cfg.API.BaseURL, Log: n.log,
 	}
 	for _, p := range n.cfg.API.Portals {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"oncegate/gateway/exchange"
+	"oncegate/gateway/messages"
 	"oncegate/schemas/canon"
 )
 
@@ -49,6 +50,10 @@ type Config struct {
 	// DeadLetters returns at most limit dead letters from the cursor ("" is the
 	// beginning) and the next cursor, "" on the last page. Required.
 	DeadLetters func(ctx context.Context, cursor string, limit int) ([]DeadLetter, string, error)
+	// Messages is the message log of the access point. Required.
+	Messages messages.Reader
+	// Resend has a failed message sent again (messages.Desk). Required.
+	Resend func(ctx context.Context, o messages.Order) (canon.MessageNote, error)
 	// Forget destroys the key of one conversation; twice is as once. Required.
 	Forget func(ctx context.Context, id canon.ConversationID) error
 
@@ -86,6 +91,8 @@ func New(cfg Config) (*API, error) {
 	required(cfg.Memory != nil, "Memory")
 	required(cfg.Timeline != nil, "Timeline")
 	required(cfg.DeadLetters != nil, "DeadLetters")
+	required(cfg.Messages != nil, "Messages")
+	required(cfg.Resend != nil, "Resend")
 	required(cfg.Forget != nil, "Forget")
 	tokens, err := credentials(cfg.Portals, cfg.Operators)
 	errs = append(errs, err)
@@ -146,6 +153,9 @@ func (a *API) routes() []route {
 		{"GET", "/api/v1/exchanges/{id}", operatorRole, a.getExchange},
 		{"GET", "/api/v1/exchanges/{id}/timeline", operatorRole, a.getExchangeTimeline},
 		{"GET", "/api/v1/dead-letters", operatorRole, a.listDeadLetters},
+		{"GET", "/api/v1/messages", operatorRole, a.listMessages},
+		{"GET", "/api/v1/messages/{as4}", operatorRole, a.getMessage},
+		{"POST", "/api/v1/messages/{as4}/resend", operatorRole, a.resendMessage},
 		{"GET", "/problems/{code}", anyone, a.getProblem},
 		{"GET", "/openapi.json", anyone, a.getDescription},
 		{"GET", "/livez", anyone, a.getLive},

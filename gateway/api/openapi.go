@@ -31,7 +31,7 @@ func (a *API) getDescription(w http.ResponseWriter, _ *http.Request, _ credentia
 // bodies checks what callers send against the schemas that we publish: the
 // document and the check cannot drift apart.
 type bodies struct {
-	request, preview *jsonschema.Schema
+	request, preview, resend *jsonschema.Schema
 }
 
 const descriptionURL = "https://oncegate.invalid/openapi.json"
@@ -47,6 +47,9 @@ func compileBodies() (*bodies, error) {
 	}
 	if b.preview, err = c.Compile(descriptionURL + "#/components/schemas/PreviewRequest"); err != nil {
 		return nil, fmt.Errorf("compiling the schema of previews: %w", err)
+	}
+	if b.resend, err = c.Compile(descriptionURL + "#/components/schemas/Resend"); err != nil {
+		return nil, fmt.Errorf("compiling the schema of resends: %w", err)
 	}
 	return &b, nil
 }

@@ -16,6 +16,8 @@ import (
 
 	"oncegate/gateway/exchange"
 	"oncegate/gateway/exchange/exchangetest"
+	"oncegate/gateway/messages"
+	"oncegate/gateway/messages/messagestest"
 	"oncegate/gateway/payload"
 	"oncegate/gateway/payload/payloadtest"
 	"oncegate/gateway/preview"
@@ -37,12 +39,18 @@ var start = time.Date(2026, 9, 14, 9, 0, 0, 0, time.UTC)
 
 // A world is the API with the real core behind it; the log is a slice.
 type world struct {
-	t       *testing.T
-	api     *API
-	server  *httptest.Server
-	core    *exchange.Core
-	store   *exchangetest.Memory
-	memory  *memory
+	t      *testing.T
+	api    *API
+	server *httptest.Server
+	core   *exchange.Core
+	store  *exchangetest.Memory
+	memory *memory
+
+	messageLog *messagestest.Memory
+	orders     []messages.Order
+	resent     canon.MessageNote
+	refused    error
+
 	vault   *payload.Vault
 	keyring *payload.Keyring
 	sealer  exchangetest.Sealer
@@ -60,6 +68,7 @@ type world struct {
 func newWorld(t *testing.T, change ...func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, store: &exchangetest.Memory{}, memory: &memory{}, now: start}
+	w.messageLog = messagestest.NewMemory(w.clock, 1000*time.Hour)
 	var kek payload.KEK
 	kek.ID, kek.NotBefore, kek.Term, kek.Key = "k", start.Add(-time.Hour), start.Add(1000*time.Hour), payload.Secret{1}
 	ring, err := payload.NewRing(kek)
@@ -90,6 +99,11 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 				return w.dead[:limit], "1", nil
 			}
 			return w.dead, "", nil
+		},
+		Messages: w.messageLog,
+		Resend: func(_ context.Context, o messages.Order) (canon.MessageNote, error) {
+			w.orders = append(w.orders, o)
+			return w.resent, w.refused
 		},
 		Forget:  w.keyring.Forget,
 		Ready:   func(context.Context) error { return w.ready },
