@@ -395,7 +395,7 @@ func attacks() []attack {
 			ct, b := p.close()
 			p.contentType, p.raw = ct, b[:len(b)-40]
 		})},
-		{name: "pull request", code: ebms.FeatureNotSupported, plain: true, do: edit(func(p *parcel) {
+		{name: "pull request for a partition of nobody", code: ebms.ProcessingModeMismatch, plain: true, do: edit(func(p *parcel) {
 			p.cut("<eb:UserMessage>", "</eb:UserMessage>")
 			p.swap("</eb:Messaging>", `<eb:SignalMessage><eb:MessageInfo><eb:Timestamp>2026-09-14T09:31:07.000Z</eb:Timestamp><eb:MessageId>p@x</eb:MessageId></eb:MessageInfo><eb:PullRequest/></eb:SignalMessage></eb:Messaging>`)
 		})},

@@ -25,6 +25,12 @@ type Config struct {
 	Publish    canon.Publish  // Required by the Receiver.
 	Remembered Remembered     // Required. Shared by all processes of one access point.
 	Journal    Journal        // Default none. What operators see of each message.
+	Shelf      Shelf          // Required where partners fetch their messages. Shared by Receiver and Sender and by all processes.
+
+	// Unsent calls yield with every message on the outward leg that may still be sent:
+	// those on the log without a DeliveryReceipt. It is how a Shelf that was lost is
+	// filled. Required with Shelf, unless the shelf is never lost.
+	Unsent func(ctx context.Context, yield func(canon.Message) error) error
 
 	// Taken reports whether the log has m, which cannot have been written before
 	// since. It is asked for a message of a forgotten exchange: the resend of what

@@ -93,6 +93,10 @@ func (s *Sender) deliver(ctx context.Context, e *errand) (d delivery, travels bo
 		return d, false, nil
 	}
 	e.action = out.Action
+	if p, _, err := e.table.Outbound(e.env.To, out.Action); err == nil && p.MEP == pmode.Pull {
+		e.partner = p
+		return d, false, s.shelve(ctx, e) // sealed when the partner fetches it
+	}
 	l, d, err := s.letter(ctx, e, out)
 	if l == nil {
 		return d, true, err

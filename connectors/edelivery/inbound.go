@@ -24,10 +24,13 @@ type inbound struct {
 	r         *Receiver
 	req       *http.Request
 	body      *paced
-	client    string       // whose refusals are counted together
-	table     *pmode.Table // the one in force when the message came
+	client    string         // whose refusals are counted together
+	table     *pmode.Table   // the one in force when the message came
+	from      *pmode.Partner // whom we asked for it; nil where it came by itself
+	raw       []byte         // the envelope
 	env       wssec.Envelope
 	header    *ebms.UserMessage
+	signal    *ebms.Signal // in place of header
 	partner   *pmode.Partner
 	forbidden bool          // the connection is not one of the partner
 	broken    error         // why the parts could not be read
@@ -38,8 +41,12 @@ type inbound struct {
 }
 
 func (r *Receiver) take(ctx context.Context, req *http.Request, body *paced) answer {
-	in := &inbound{r: r, req: req, body: body, client: r.Client(req), table: r.PModes.Table(), digests: map[string]string{}}
-	reader, err := swa.NewReader(req.Header.Get("Content-Type"), body, r.Limits)
+	return (&inbound{r: r, req: req, body: body, client: r.Client(req), table: r.PModes.Table(), digests: map[string]string{}}).take(ctx)
+}
+
+func (in *inbound) take(ctx context.Context) answer {
+	r := in.r
+	reader, err := swa.NewReader(in.req.Header.Get("Content-Type"), in.body, r.Limits)
 	if err != nil {
 		return in.refuse(ctx, err)
 	}
@@ -51,8 +58,7 @@ func (r *Receiver) take(ctx context.Context, req *http.Request, body *paced) ans
 	if signal, err := in.read(ctx, reader); err != nil {
 		return in.refuse(ctx, err)
 	} else if signal {
-		// Signals belong into the answers of our own messages; nothing follows from one here.
-		return answer{status: http.StatusAccepted, outcome: "signal"}
+		return in.answerSignal(ctx)
 	}
 	return in.once(ctx)
 }
@@ -67,7 +73,7 @@ func (in *inbound) read(ctx context.Context, reader *swa.Reader) (signal bool, e
 	if err != nil {
 		return false, err
 	}
-	in.digests["envelope"] = digestOf(b)
+	in.raw, in.digests["envelope"] = b, digestOf(b)
 	limits := envelopeLimits
 	limits.MaxBytes = int(r.Limits.Envelope)
 	doc, err := xmldoc.ParseBytes(b, limits)
@@ -79,9 +85,7 @@ func (in *inbound) read(ctx context.Context, reader *swa.Reader) (signal bool, e
 	}
 	m, err := ebms.Read(in.env.Messaging)
 	if m.Signal != nil {
-		if err == nil && m.Signal.Pull != nil {
-			err = ebms.Errorf(ebms.FeatureNotSupported, "pull is not supported")
-		}
+		in.signal = m.Signal
 		return err == nil, err
 	}
 	in.header = m.User
@@ -89,6 +93,12 @@ func (in *inbound) read(ctx context.Context, reader *swa.Reader) (signal bool, e
 		return false, err
 	}
 	partner, mismatch := in.table.Match(in.header)
+	if in.from != nil && (partner == nil || partner.Name != in.from.Name) {
+		partner = in.from
+		if mismatch == nil {
+			mismatch = ebms.Errorf(ebms.ProcessingModeMismatch, "message is not of the partner who was asked")
+		}
+	}
 	in.partner = partner // with an error too: its signature makes the answer count
 	if err != nil {
 		return false, err
@@ -100,11 +110,20 @@ func (in *inbound) read(ctx context.Context, reader *swa.Reader) (signal bool, e
 	if err := in.fresh(); err != nil {
 		return false, err
 	}
-	if err := partner.TLS.Clients.Allow(in.req.TLS, in.r.Now()); err != nil {
-		in.forbidden = true
+	if err := in.connected(partner); err != nil {
 		return false, ebms.Because(ebms.FailedAuthentication, err, "")
 	}
 	return false, in.open(ctx, reader)
+}
+
+// connected refuses a connection that is not the partner's. One that we opened is.
+func (in *inbound) connected(p *pmode.Partner) error {
+	if in.from != nil {
+		return nil
+	}
+	err := p.TLS.Clients.Allow(in.req.TLS, in.r.Now())
+	in.forbidden = err != nil
+	return err
 }
 
 // open verifies the signature value and the certificate first: only who can sign for

@@ -68,6 +68,9 @@ func (n *node) seal(t *pmode.Table, m canon.Message, id string, p *pmode.Partner
 			{Name: ebms.PropertyFinalRecipient, Type: out.FinalRecipient.Scheme, Value: out.FinalRecipient.ID},
 		}, out.Properties...),
 	}
+	if p.MPC != ebms.DefaultMPC {
+		h.MPC = p.MPC
+	}
 	if h.ConversationID == "" {
 		h.ConversationID = canon.DeriveUUID("ebms conversation", id) // TA18: the access point makes one
 	}

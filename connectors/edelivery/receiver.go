@@ -1,6 +1,7 @@
 package edelivery
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,11 @@ type answer struct {
 	body    []byte
 	outcome string
 	code    ebms.Code
-	retry   int // seconds after which to come again; 0 says nothing
+	signed  bool // body is a signed error
+	retry   int  // seconds after which to come again; 0 says nothing
+
+	letter *letter               // in place of body: a message that was pulled; given up once it was written
+	sent   func(context.Context) // called once the whole letter was written
 }
 
 // drained is how much of a refused message is read all the same.
@@ -84,16 +89,32 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if a.retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(a.retry))
 	}
+	if err := r.write(ctx, w, a); err != nil {
+		// The peer sends again and gets the same answer.
+		r.Logger.InfoContext(ctx, "peer left before the answer", slog.Any("error", err))
+	}
+	r.Observe(Observation{Inbound: true, Outcome: a.outcome, Code: string(a.code), Duration: r.Now().Sub(start)})
+}
+
+func (r *Receiver) write(ctx context.Context, w http.ResponseWriter, a answer) error {
+	if l := a.letter; l != nil {
+		defer l.close(ctx, r.Logger)
+		w.Header().Set("Content-Type", l.body.ContentType)
+		w.Header().Set("Content-Length", strconv.FormatInt(l.body.Length, 10))
+		w.WriteHeader(a.status)
+		_, err := io.Copy(w, l.body.Reader())
+		if err == nil {
+			a.sent(ctx)
+		}
+		return err
+	}
 	if len(a.body) > 0 {
 		w.Header().Set("Content-Type", swa.SOAPType+"; charset=UTF-8")
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
-	if _, err := w.Write(a.body); err != nil {
-		// The peer sends again and gets the same answer.
-		r.Logger.InfoContext(ctx, "peer left before the answer", slog.Any("error", err))
-	}
-	r.Observe(Observation{Inbound: true, Outcome: a.outcome, Code: string(a.code), Duration: r.Now().Sub(start)})
+	_, err := w.Write(a.body)
+	return err
 }
 
 // wire is how many bytes content may have on the wire: transfer encodings and part

@@ -52,6 +52,8 @@ func (in *inbound) refuseAs(ctx context.Context, outcome string, err error) answ
 	var peer canon.Participant
 	if in.header != nil {
 		messageID = in.header.MessageID
+	} else if in.signal != nil {
+		messageID = in.signal.MessageID
 	}
 	if in.partner != nil {
 		peer = in.partner.Party.ID
@@ -72,7 +74,7 @@ func (in *inbound) refuseAs(ctx context.Context, outcome string, err error) answ
 		}
 		b, err := in.r.signedError(in.table, in.partner, messageID, e)
 		if err == nil {
-			a.body = b
+			a.body, a.signed = b, true
 			return a
 		}
 		in.r.Logger.ErrorContext(ctx, "error signal not signed", slog.Any("error", err))

@@ -3,6 +3,7 @@ package edelivery
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -19,6 +20,9 @@ type Sender struct{ node }
 // NewSender returns a sender.
 func NewSender(c Config) (*Sender, error) {
 	c, err := c.withDefaults()
+	if c.Shelf != nil && c.Publish == nil {
+		err = errors.Join(err, errors.New("config: Publish is required with Shelf"))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("configuring sender: %w", err)
 	}

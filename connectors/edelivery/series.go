@@ -138,7 +138,7 @@ func (s *Sender) exhausted(e *errand, n int, err error, back *setback) delivery 
 
 // judged is what a signed word means; final is false where the same message may be
 // taken later.
-func (s *Sender) judged(ctx context.Context, e *errand, n int, v verdict) (d delivery, final bool) {
+func (s *node) judged(ctx context.Context, e *errand, n int, v verdict) (d delivery, final bool) {
 	d = delivery{At: s.Now().UTC(), Outcome: canon.DeliveryAcknowledged, Attempts: n, Error: v.code}
 	switch {
 	case v.receipt != "":
