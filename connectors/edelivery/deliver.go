@@ -204,9 +204,12 @@ func (in *inbound) clear() ([]Part, error) {
 		p.MediaType, _ = info.Property(ebms.PropertyMimeType)
 		compressed := false
 		for _, prop := range info.Properties {
-			if prop.Name == ebms.PropertyCompressionType {
+			switch {
+			case prop.Name == ebms.PropertyCompressionType:
 				compressed = true // not passed on (AS4 1.0, 3.1)
 				continue
+			case prop.Name == ebms.PropertyCharacterSet && rewritten(in.sealed[i].Content, content) && isXML(p.MediaType):
+				prop.Value = "UTF-8" // what was signed, and is handed on, is the canonical form
 			}
 			p.Properties = append(p.Properties, prop)
 		}
@@ -224,6 +227,12 @@ func (in *inbound) clear() ([]Part, error) {
 		out = append(out, p)
 	}
 	return out, in.partner.CheckSizes(in.header, sizes)
+}
+
+// rewritten reports that what was signed of a part are not the octets that came: of
+// uncompressed XML it is the canonical form.
+func rewritten(came, signed []byte) bool {
+	return len(came) > 0 && len(signed) > 0 && &came[0] != &signed[0]
 }
 
 func reopen(content []byte) func() (io.ReadCloser, error) {

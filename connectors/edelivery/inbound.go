@@ -32,10 +32,11 @@ type inbound struct {
 	header    *ebms.UserMessage
 	signal    *ebms.Signal // in place of header
 	partner   *pmode.Partner
-	forbidden bool          // the connection is not one of the partner
-	broken    error         // why the parts could not be read
-	opened    *wssec.Opened // once all of it was found to be the partner's
-	size      int64         // bytes of parts on the wire
+	forbidden bool               // the connection is not one of the partner
+	broken    error              // why the parts could not be read
+	opened    *wssec.Opened      // once all of it was found to be the partner's
+	sealed    []wssec.SealedPart // as they came
+	size      int64              // bytes of parts on the wire
 	digests   map[string]string
 	first     canon.Message // what it means, first of all; zero for a test
 }
@@ -167,7 +168,7 @@ func (in *inbound) open(ctx context.Context, reader *swa.Reader) error {
 			return err
 		}
 	}
-	in.opened, in.size = opened, reader.Size()
+	in.opened, in.sealed, in.size = opened, sealed, reader.Size()
 	return nil
 }
 

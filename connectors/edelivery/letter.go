@@ -155,5 +155,10 @@ const overhead = 12 + 16 // nonce and tag of AES-GCM
 // are compressed always, which no agreement forbids (a.4, b.3).
 func textual(mediaType string) bool {
 	t, _, err := mime.ParseMediaType(mediaType)
-	return err != nil || strings.HasPrefix(t, "text/") || t == "application/xml" || strings.HasSuffix(t, "+xml")
+	return err != nil || strings.HasPrefix(t, "text/") || isXML(t)
+}
+
+func isXML(mediaType string) bool {
+	t, _, err := mime.ParseMediaType(mediaType)
+	return err == nil && (t == "text/xml" || t == "application/xml" || strings.HasSuffix(t, "+xml"))
 }

@@ -90,6 +90,7 @@ type echo struct {
 	decoded []Incoming
 	inbox   [][]string
 	decode  func(Incoming) error
+	edit    func(*Outgoing)
 }
 
 func (e *echo) Encode(_ context.Context, m canon.Message, _ canon.Payloads) (Outgoing, bool, error) {
@@ -110,6 +111,9 @@ func (e *echo) Encode(_ context.Context, m canon.Message, _ canon.Payloads) (Out
 		out.Parts = append(out.Parts, Part{ID: d.id, MediaType: d.mediaType, Size: -1, Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader([]byte(d.content))), nil
 		}})
+	}
+	if e.edit != nil {
+		e.edit(&out)
 	}
 	return out, true, nil
 }

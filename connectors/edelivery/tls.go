@@ -3,7 +3,10 @@ package edelivery
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -30,6 +33,56 @@ func ClientTLS(roots *x509.CertPool, own *tls.Certificate) *tls.Config {
 		c.Certificates = []tls.Certificate{*own}
 	}
 	return c
+}
+
+// TLSRules narrow what a connection may use (TA39 to TA43). Nothing older than TLS 1.2
+// and no suite without forward secrecy is ever allowed.
+type TLSRules struct {
+	Min    uint16   // Default TLS 1.2.
+	Max    uint16   // Default the latest that there is.
+	Suites []uint16 // Default all of the profile. Those of TLS 1.2; 1.3 has its own.
+}
+
+// ParseTLS reads rules: versions as "1.2" and "1.3", suites by their IANA names. Empty
+// values mean the defaults.
+func ParseTLS(oldest, latest string, names []string) (TLSRules, error) {
+	var r TLSRules
+	var faults []error
+	for _, v := range []struct {
+		name, text string
+		to         *uint16
+	}{{"oldest", oldest, &r.Min}, {"latest", latest, &r.Max}} {
+		switch v.text {
+		case "":
+		case "1.2":
+			*v.to = tls.VersionTLS12
+		case "1.3":
+			*v.to = tls.VersionTLS13
+		default:
+			faults = append(faults, fmt.Errorf("%s TLS version %q is neither 1.2 nor 1.3", v.name, v.text))
+		}
+	}
+	if r.Min != 0 && r.Max != 0 && r.Min > r.Max {
+		faults = append(faults, errors.New("oldest TLS version is later than the latest"))
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(suites(), func(id uint16) bool { return tls.CipherSuiteName(id) == name })
+		if i < 0 {
+			faults = append(faults, fmt.Errorf("cipher suite %q is not one of the profile with forward secrecy", name))
+			continue
+		}
+		r.Suites = append(r.Suites, suites()[i])
+	}
+	return r, errors.Join(faults...)
+}
+
+// Narrow applies the rules to settings of ServerTLS or ClientTLS.
+func (r TLSRules) Narrow(c *tls.Config) {
+	c.MinVersion = max(c.MinVersion, r.Min)
+	c.MaxVersion = r.Max
+	if len(r.Suites) > 0 {
+		c.CipherSuites = r.Suites
+	}
 }
 
 // suites are those for TLS 1.2; TLS 1.3 has its own.
