@@ -67,7 +67,7 @@ type encryptedKey struct {
 	wrapped  []byte
 	refs     []string
 	recover  func() ([]byte, error) // the session key
-	sessions map[DataAlgorithm]*SessionKey
+	sessions []*SessionKey          // one for each algorithm of its data
 }
 
 type encryptedData struct {
@@ -89,8 +89,8 @@ func Decrypt(in Decryption) ([]Decrypted, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range keys {
-		if k.recover, err = in.find(k); err != nil {
+	for i := range keys {
+		if keys[i].recover, err = in.find(&keys[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -159,8 +159,10 @@ func wipe(parts []Decrypted) {
 // unwrap returns the session key, or a random one when the wrapped key is not good:
 // decryption of the content then fails as it does for a changed content.
 func (k *encryptedKey) unwrap(alg DataAlgorithm) (*SessionKey, error) {
-	if s := k.sessions[alg]; s != nil {
-		return s, nil
+	for _, s := range k.sessions {
+		if s.algorithm == alg {
+			return s, nil
+		}
 	}
 	key := make([]byte, alg.keySize())
 	_, _ = rand.Read(key)
@@ -178,59 +180,53 @@ func (k *encryptedKey) unwrap(alg DataAlgorithm) (*SessionKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.sessions == nil {
-		k.sessions = make(map[DataAlgorithm]*SessionKey, 1)
-	}
-	k.sessions[alg] = s
+	k.sessions = append(k.sessions, s)
 	return s, nil
 }
 
-func (in *Decryption) read(p *EncryptionPolicy) ([]*encryptedKey, []*encryptedData, error) {
+func (in *Decryption) read(p *EncryptionPolicy) ([]encryptedKey, []encryptedData, error) {
 	if in.Key == nil && in.Agree == nil || in.Ciphertext == nil || len(in.Keys) == 0 || len(in.Data) == 0 {
 		return nil, nil, refuse(ReasonStructure, "encrypted keys, encrypted data and a private key are required", nil)
 	}
 	if len(in.Keys) > p.MaxParts || len(in.Data) > p.MaxParts {
 		return nil, nil, refuse(ReasonTooManyReferences, "encrypted parts", nil)
 	}
-	byID := make(map[string]*encryptedData, len(in.Data))
-	cids := make(map[string]bool, len(in.Data))
-	data := make([]*encryptedData, 0, len(in.Data))
-	for _, e := range in.Data {
-		d, err := readData(e, p)
-		if err != nil {
+	data := make([]encryptedData, len(in.Data))
+	for i, e := range in.Data {
+		d := &data[i]
+		if err := d.read(e, p); err != nil {
 			return nil, nil, err
 		}
-		if cids[d.cid] {
-			return nil, nil, refuse(ReasonDuplicateTarget, "a part encrypted twice", nil)
-		}
-		cids[d.cid] = true
-		for _, id := range idsOf(e) {
-			if byID[id] != nil {
-				return nil, nil, refuse(ReasonIDCollision, "an id stands twice among encrypted data", nil)
+		for j := range data[:i] { // MaxParts bounds the pairs
+			if data[j].cid == d.cid {
+				return nil, nil, refuse(ReasonDuplicateTarget, "a part encrypted twice", nil)
 			}
-			byID[id] = d
+			for a := range e.Attrs() {
+				if isID(a.Name) && a.Value != "" && hasID(data[j].element, a.Value) {
+					return nil, nil, refuse(ReasonIDCollision, "an id stands twice among encrypted data", nil)
+				}
+			}
 		}
-		data = append(data, d)
 	}
-	keys := make([]*encryptedKey, 0, len(in.Keys))
-	for _, e := range in.Keys {
-		k, err := readKey(e, p)
-		if err != nil {
+	keys := make([]encryptedKey, len(in.Keys))
+	for i, e := range in.Keys {
+		k := &keys[i]
+		if err := k.read(e, p); err != nil {
 			return nil, nil, err
 		}
 		for _, ref := range k.refs {
-			d := byID[ref]
-			if d == nil {
+			at := slices.IndexFunc(data, func(d encryptedData) bool { return hasID(d.element, ref) })
+			if at < 0 {
 				return nil, nil, refuse(ReasonMissingTarget, "xenc:DataReference", nil)
 			}
-			if d.key != nil {
+			if data[at].key != nil {
 				return nil, nil, refuse(ReasonDuplicateTarget, "encrypted data with two keys", nil)
 			}
-			d.key = k
+			data[at].key = k
 		}
-		keys = append(keys, k)
 	}
-	for _, d := range data {
+	for i := range data {
+		d := &data[i]
 		if d.key == nil {
 			return nil, nil, refuse(ReasonMissingTarget, "encrypted data that no key refers to", nil)
 		}
@@ -258,7 +254,7 @@ func (d *encryptedData) namesItsKey() error {
 	}
 	uri, _ := ref.Attr(plain("URI"))
 	id, ok := strings.CutPrefix(uri, "#")
-	if !ok || !slices.Contains(idsOf(d.key.element), id) {
+	if !ok || !hasID(d.key.element, id) {
 		return refuse(ReasonMissingTarget, "encrypted data that names another key", nil)
 	}
 	return nil
@@ -271,30 +267,29 @@ func structure(err error) error {
 	return refuse(ReasonStructure, "reading encrypted data", err)
 }
 
-// idsOf returns the ids of an element: WSS4J writes Id, ENTSOG wsu:Id.
-func idsOf(e xmldoc.Element) []string {
-	var ids []string
+// hasID reports whether id is one of an element: WSS4J writes Id, ENTSOG wsu:Id.
+func hasID(e xmldoc.Element, id string) bool {
 	for a := range e.Attrs() {
-		if isID(a.Name) && a.Value != "" {
-			ids = append(ids, a.Value)
+		if isID(a.Name) && a.Value == id && id != "" {
+			return true
 		}
 	}
-	return ids
+	return false
 }
 
-func readKey(e xmldoc.Element, p *EncryptionPolicy) (*encryptedKey, error) {
+func (k *encryptedKey) read(e xmldoc.Element, p *EncryptionPolicy) error {
 	if !e.Is(xenc("EncryptedKey")) {
-		return nil, refuse(ReasonStructure, "not an xenc:EncryptedKey", nil)
+		return refuse(ReasonStructure, "not an xenc:EncryptedKey", nil)
 	}
-	k := &encryptedKey{element: e}
+	k.element = e
 	c := childrenOf(e)
 	method, err := c.only(xenc("EncryptionMethod"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	alg, err := algorithmOf(method)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	k.keyInfo = c.maybe(ds("KeyInfo"))
 	if alg == keyWrapAES128 {
@@ -303,34 +298,34 @@ func readKey(e xmldoc.Element, p *EncryptionPolicy) (*encryptedKey, error) {
 		k.options, err = p.transport(method, KeyTransport(alg))
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cipherData, err := c.only(xenc("CipherData"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	value, err := cipherData.Only(xenc("CipherValue"))
 	if err != nil {
-		return nil, structure(err)
+		return structure(err)
 	}
 	if k.wrapped, err = base64Text(value, 2048); err != nil {
-		return nil, err
+		return err
 	}
 	list, err := c.only(xenc("ReferenceList"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for ref := range list.Children() {
 		uri, _ := ref.Attr(plain("URI"))
 		id, ok := strings.CutPrefix(uri, "#")
 		if !ref.Is(xenc("DataReference")) || !ok || !xmldoc.ValidNCName(id) {
-			return nil, refuse(ReasonURI, "xenc:ReferenceList", nil)
+			return refuse(ReasonURI, "xenc:ReferenceList", nil)
 		}
 		if k.refs = append(k.refs, id); len(k.refs) > p.MaxParts {
-			return nil, refuse(ReasonTooManyReferences, "xenc:ReferenceList", nil)
+			return refuse(ReasonTooManyReferences, "xenc:ReferenceList", nil)
 		}
 	}
-	return k, c.end()
+	return c.end()
 }
 
 // transport reads the EncryptionMethod of a key. Defaults of the specification (SHA-1)
@@ -380,61 +375,61 @@ func (p *EncryptionPolicy) transport(e xmldoc.Element, alg KeyTransport) (*rsa.O
 	return nil, refuse(ReasonUnknownAlgorithm, "digest of the key transport", nil)
 }
 
-func readData(e xmldoc.Element, p *EncryptionPolicy) (*encryptedData, error) {
+func (d *encryptedData) read(e xmldoc.Element, p *EncryptionPolicy) error {
 	if !e.Is(xenc("EncryptedData")) {
-		return nil, refuse(ReasonStructure, "not an xenc:EncryptedData", nil)
+		return refuse(ReasonStructure, "not an xenc:EncryptedData", nil)
 	}
 	if kind, _ := e.Attr(plain("Type")); kind != typeContentOnly {
-		return nil, refuse(ReasonStructure, "encrypted data that is not the content of an attachment", nil)
+		return refuse(ReasonStructure, "encrypted data that is not the content of an attachment", nil)
 	}
-	d := &encryptedData{element: e}
+	d.element = e
 	d.mimeType, _ = e.Attr(plain("MimeType"))
 	c := childrenOf(e)
 	method, err := c.only(xenc("EncryptionMethod"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	alg, err := algorithmOf(method)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.algorithm = DataAlgorithm(alg)
 	switch {
 	case d.algorithm.keySize() == 0:
-		return nil, refuse(ReasonUnknownAlgorithm, "encryption of data", nil)
+		return refuse(ReasonUnknownAlgorithm, "encryption of data", nil)
 	case !slices.Contains(p.Data, d.algorithm):
-		return nil, refuse(ReasonAlgorithmDenied, "encryption of data", nil)
+		return refuse(ReasonAlgorithmDenied, "encryption of data", nil)
 	}
 	if err := noChildren(method); err != nil {
-		return nil, err
+		return err
 	}
 	c.maybe(ds("KeyInfo"))
 	cipherData, err := c.only(xenc("CipherData"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.end(); err != nil {
-		return nil, err
+		return err
 	}
 	ref, err := cipherData.Only(xenc("CipherReference"))
 	if err != nil {
-		return nil, structure(err)
+		return structure(err)
 	}
 	uri, _ := ref.Attr(plain("URI"))
 	if d.cid, err = ParseCID(uri); err != nil {
-		return nil, refuse(ReasonURI, "xenc:CipherReference", err)
+		return refuse(ReasonURI, "xenc:CipherReference", err)
 	}
 	transforms, err := ref.Only(xenc("Transforms"))
 	if err != nil {
-		return nil, structure(err)
+		return structure(err)
 	}
 	tc := childrenOf(transforms)
 	t, err := tc.only(ds("Transform"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if alg, err := algorithmOf(t); err != nil || alg != transformCiphertext || len(tc.list) > 0 {
-		return nil, refuse(ReasonTransform, "xenc:CipherReference", err)
+	if alg, err := algorithmOf(t); err != nil || alg != transformCiphertext || !tc.atEnd() {
+		return refuse(ReasonTransform, "xenc:CipherReference", err)
 	}
-	return d, nil
+	return nil
 }

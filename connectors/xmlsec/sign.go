@@ -14,6 +14,7 @@ import (
 	"io"
 	"math/big"
 	"strings"
+	"sync"
 
 	"oncegate/connectors/xmldoc"
 )
@@ -186,10 +187,15 @@ func digestTarget(t *Target, alg DigestAlgorithm, scratch *[]byte) (Reference, e
 	return ref, nil
 }
 
+// octets are buffers for canonical octets, none of them much longer than maxScratch.
+var octets = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
+
+const maxScratch = 64 << 10
+
 // digestElement hashes canonical octets: small elements through a buffer that the
 // references of one signature share, large ones as a stream.
 func digestElement(h io.Writer, e xmldoc.Element, form xmldoc.C14N, scratch *[]byte) {
-	if len(e.Raw()) > 64<<10 {
+	if len(e.Raw()) > maxScratch {
 		_ = e.Canonical(h, form) // a hash never fails to write
 		return
 	}

@@ -35,25 +35,33 @@ type reference struct {
 // A cursor reads the children of an element in their fixed order.
 type cursor struct {
 	parent xmldoc.Element
-	list   []xmldoc.Element
+	next   xmldoc.Element // zero at the end
 }
 
 func childrenOf(e xmldoc.Element) cursor {
-	c := cursor{parent: e}
-	for child := range e.Children() {
-		c.list = append(c.list, child)
+	return cursor{e, firstElement(e.Node().FirstChild())}
+}
+
+// firstElement returns n or the first sibling after it that is an element.
+func firstElement(n xmldoc.Node) xmldoc.Element {
+	for ; !n.IsZero(); n = n.NextSibling() {
+		if e, ok := n.Element(); ok {
+			return e
+		}
 	}
-	return c
+	return xmldoc.Element{}
 }
 
 func (c *cursor) maybe(name xmldoc.Name) xmldoc.Element {
-	if len(c.list) == 0 || !c.list[0].Is(name) {
+	e := c.next
+	if e.IsZero() || !e.Is(name) {
 		return xmldoc.Element{}
 	}
-	e := c.list[0]
-	c.list = c.list[1:]
+	c.next = firstElement(e.Node().NextSibling())
 	return e
 }
+
+func (c *cursor) atEnd() bool { return c.next.IsZero() }
 
 func (c *cursor) only(name xmldoc.Name) (xmldoc.Element, error) {
 	e := c.maybe(name)
@@ -64,8 +72,8 @@ func (c *cursor) only(name xmldoc.Name) (xmldoc.Element, error) {
 }
 
 func (c *cursor) end() error {
-	if len(c.list) > 0 {
-		return refuse(ReasonStructure, "reading "+c.parent.Name().Local, c.list[0].Fail(xmldoc.ProblemUnexpected, xmldoc.Name{}))
+	if !c.atEnd() {
+		return refuse(ReasonStructure, "reading "+c.parent.Name().Local, c.next.Fail(xmldoc.ProblemUnexpected, xmldoc.Name{}))
 	}
 	return nil
 }
@@ -117,13 +125,16 @@ func (s *signature) readInfo(p *Policy) error {
 	if err := noChildren(method); err != nil {
 		return err
 	}
-	if len(c.list) == 0 {
+	if c.atEnd() {
 		return refuse(ReasonStructure, "a signature without references", nil)
 	}
-	if len(c.list) > p.MaxReferences {
-		return refuse(ReasonTooManyReferences, "ds:SignedInfo", nil)
+	n := 0
+	for range s.info.All(ds("Reference")) {
+		if n++; n > p.MaxReferences {
+			return refuse(ReasonTooManyReferences, "ds:SignedInfo", nil)
+		}
 	}
-	s.refs = make([]reference, len(c.list))
+	s.refs = make([]reference, n)
 	for i := range s.refs {
 		e, err := c.only(ds("Reference"))
 		if err != nil {
@@ -133,7 +144,7 @@ func (s *signature) readInfo(p *Policy) error {
 			return err
 		}
 	}
-	return nil
+	return c.end()
 }
 
 func (r *reference) read(e xmldoc.Element, p *Policy) error {
@@ -249,7 +260,7 @@ func (r *reference) transforms(e xmldoc.Element, p *Policy) error {
 }
 
 func (r *reference) noMore(c *cursor) error {
-	if len(c.list) > 0 {
+	if !c.atEnd() {
 		return refuse(ReasonTransform, "more transforms than allowed", nil)
 	}
 	return nil
@@ -316,6 +327,9 @@ func noChildren(e xmldoc.Element) error {
 	return nil
 }
 
+// strictBase64 gives every value one spelling.
+var strictBase64 = base64.StdEncoding.Strict()
+
 var errBase64 = errors.New("malformed base64")
 
 // base64Text reads the base64 content of an element, at most that many bytes of it.
@@ -335,18 +349,12 @@ func decodeBase64(s string, most int) ([]byte, error) {
 	if len(s) > 4*most+64 { // room for line breaks and indentation
 		return nil, errBase64
 	}
-	packed := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case ' ', '\t', '\n', '\r':
-		default:
-			packed = append(packed, s[i])
-		}
+	if strings.ContainsAny(s, " \t") { // line ends are skipped by the decoder
+		s = strings.NewReplacer(" ", "", "\t", "").Replace(s)
 	}
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(packed)))
-	n, err := base64.StdEncoding.Strict().Decode(out, packed)
-	if err != nil || n == 0 || n > most {
+	out, err := strictBase64.DecodeString(s)
+	if err != nil || len(out) == 0 || len(out) > most {
 		return nil, errBase64
 	}
-	return out[:n], nil
+	return out, nil
 }

@@ -119,8 +119,9 @@ func Verify(in Verification) (*Verified, error) {
 	if err := fit(s.algorithm, key, p.MinRSABits); err != nil {
 		return nil, err
 	}
-	var scratch []byte
-	scratch = s.info.AppendCanonical(scratch, s.form)
+	buffer := octets.Get().(*[]byte)
+	defer octets.Put(buffer)
+	scratch := s.info.AppendCanonical((*buffer)[:0], s.form)
 	if !checkValue(s.algorithm, key, scratch, s.value) {
 		return nil, refuse(ReasonSignatureInvalid, "ds:SignatureValue", nil)
 	}
@@ -130,6 +131,7 @@ func Verify(in Verification) (*Verified, error) {
 			return nil, err
 		}
 	}
+	*buffer = scratch
 	return v, nil
 }
 
@@ -199,19 +201,27 @@ func checkValue(alg SignatureAlgorithm, pub crypto.PublicKey, octets, value []by
 	return false
 }
 
+// named is an element by one of its ids.
+type named struct {
+	id      string
+	element xmldoc.Element
+}
+
 // locate finds the target of every reference by id, refusing any id that stands on two
 // elements: under wsu:Id, Id and ID alike, since other readers may know only one of them.
 func (s *signature) locate(p *Policy) error {
-	ids := make(map[string]xmldoc.Element, 16)
+	ids := make([]named, 0, 32)
 	for e := range s.element.Document().Root().Descendants() {
 		for a := range e.Attrs() {
-			if !isID(a.Name) || a.Value == "" {
-				continue
+			if isID(a.Name) && a.Value != "" {
+				ids = append(ids, named{a.Value, e})
 			}
-			if _, twice := ids[a.Value]; twice {
-				return refuse(ReasonIDCollision, "an id stands twice in the document", nil)
-			}
-			ids[a.Value] = e
+		}
+	}
+	slices.SortFunc(ids, func(a, b named) int { return strings.Compare(a.id, b.id) })
+	for i := range ids[min(1, len(ids)):] {
+		if ids[i].id == ids[i+1].id {
+			return refuse(ReasonIDCollision, "an id stands twice in the document", nil)
 		}
 	}
 	if s.form.V11 && based(s.info) {
@@ -224,11 +234,11 @@ func (s *signature) locate(p *Policy) error {
 		case r.uri == "":
 			r.target = s.element.Document().Root()
 		default:
-			target, ok := ids[strings.TrimPrefix(r.uri, "#")]
+			at, ok := slices.BinarySearchFunc(ids, strings.TrimPrefix(r.uri, "#"), func(n named, id string) int { return strings.Compare(n.id, id) })
 			if !ok {
 				return refuse(ReasonMissingTarget, "a reference to an id that does not exist", nil)
 			}
-			r.target = target
+			r.target = ids[at].element
 		}
 		if r.form.V11 && !r.target.IsZero() && based(r.target) {
 			return refuse(ReasonTransform, "C14N 1.1 of an element below an xml:base", nil)

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdh"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
@@ -94,17 +95,12 @@ func Open(ctx context.Context, in Opening) (*Opened, error) {
 		return nil, err
 	}
 	out := &Opened{Messaging: in.Envelope.Messaging, References: v.References(), Signer: o.signer, Parts: make([]ClearPart, 0, len(in.Parts))}
-	for _, p := range in.Parts {
-		out.Parts = append(out.Parts, ClearPart{ID: p.ID, Content: o.clear[p.ID]})
+	for i, p := range in.Parts {
+		out.Parts = append(out.Parts, ClearPart{ID: p.ID, Content: o.clear[i]})
 	}
 	for _, r := range out.References {
-		if r.CID == "" {
-			continue
-		}
-		for i := range out.Parts {
-			if out.Parts[i].ID == r.CID {
-				out.Parts[i].Digest = r.DigestValue()
-			}
+		if r.CID != "" {
+			out.Parts[o.part(r.CID)].Digest = r.DigestValue()
 		}
 	}
 	return out, nil
@@ -114,8 +110,9 @@ type opening struct {
 	Opening
 	keys, data []xmldoc.Element
 	signer     *x509.Certificate
-	clear      map[string][]byte // what is signed of each part
-	decrypted  error
+	uncovered  bool     // uncover was called
+	unclear    error    // what it said
+	clear      [][]byte // what is signed of each part, in the order of Parts
 }
 
 // inventory looks at the children of the Security header before any key is used.
@@ -164,51 +161,60 @@ func (o *opening) signingKey(ctx context.Context, info xmldoc.Element) (crypto.P
 // digest is asked by the verifier once the signature value was found right; only
 // then is the private key used.
 func (o *opening) digest(cid string, hash crypto.Hash) ([]byte, error) {
-	if o.clear == nil && o.decrypted == nil {
-		if o.Fetch != nil {
-			o.decrypted = o.Fetch(o.Parts)
-		}
-		if o.decrypted == nil {
-			if err := o.decrypt(); err != nil {
-				o.decrypted = undeciphered(err)
-			}
-		}
+	if !o.uncovered {
+		o.uncovered = true
+		o.unclear = o.uncover()
 	}
-	if o.decrypted != nil {
-		return nil, o.decrypted
+	if o.unclear != nil {
+		return nil, o.unclear
 	}
-	content, ok := o.clear[cid]
-	if !ok {
+	at := o.part(cid)
+	if at < 0 {
 		return nil, errors.New("reference to a part that is not there")
 	}
 	h := hash.New()
-	h.Write(content)
+	h.Write(o.clear[at])
 	return h.Sum(nil), nil
 }
 
-func (o *opening) decrypt() error {
-	sealed := make(map[string]SealedPart, len(o.Parts))
-	for _, p := range o.Parts {
-		sealed[p.ID] = p
+// part returns the index of a part, -1 for none.
+func (o *opening) part(cid string) int {
+	return slices.IndexFunc(o.Parts, func(p SealedPart) bool { return p.ID == cid })
+}
+
+// uncover fetches and decrypts the parts.
+func (o *opening) uncover() error {
+	if o.Fetch != nil {
+		if err := o.Fetch(o.Parts); err != nil {
+			return err
+		}
 	}
-	o.clear = make(map[string][]byte, len(o.Parts))
+	if err := o.decrypt(); err != nil {
+		return undeciphered(err)
+	}
+	return nil
+}
+
+func (o *opening) decrypt() error {
+	o.clear = make([][]byte, len(o.Parts))
+	encrypted := make([]bool, len(o.Parts))
+	sealed := func(cid string) ([]byte, error) {
+		if at := o.part(cid); at >= 0 {
+			return o.Parts[at].Content, nil
+		}
+		return nil, errors.New("no such part")
+	}
 	var parts []xmlsec.Decrypted
 	if len(o.data) > 0 {
 		var err error
 		parts, err = xmlsec.Decrypt(xmlsec.Decryption{
-			Keys:  o.keys,
-			Data:  o.data,
-			Key:   o.decryptionKey,
-			Agree: o.agreementKey,
-			Ciphertext: func(cid string) ([]byte, error) {
-				p, ok := sealed[cid]
-				if !ok {
-					return nil, errors.New("no such part")
-				}
-				return p.Content, nil
-			},
+			Keys:       o.keys,
+			Data:       o.data,
+			Key:        o.decryptionKey,
+			Agree:      o.agreementKey,
+			Ciphertext: sealed,
 			// In place: a mapped file stays a mapped file.
-			Dst:    func(cid string, _ int) ([]byte, error) { return sealed[cid].Content, nil },
+			Dst:    func(cid string, _ int) ([]byte, error) { return sealed(cid) },
 			Policy: xmlsec.EncryptionPolicy{Data: o.Allow.Data, Transports: o.Allow.Transports, Agreements: o.Allow.Agreements, MaxParts: maxParts},
 		})
 		if err != nil {
@@ -216,14 +222,17 @@ func (o *opening) decrypt() error {
 		}
 	}
 	for _, p := range parts {
-		delete(sealed, p.CID)
+		at := o.part(p.CID)
 		content, err := signedOctets(p.MimeType, p.Content, o.MaxText)
 		if err != nil {
 			return err
 		}
-		o.clear[p.CID] = content
+		o.clear[at], encrypted[at] = content, true
 	}
-	for _, p := range sealed {
+	for at, p := range o.Parts {
+		if encrypted[at] {
+			continue
+		}
 		if !o.SignOnly {
 			return ebms.Errorf(ebms.PolicyNoncompliance, "a part is not encrypted")
 		}
@@ -231,7 +240,7 @@ func (o *opening) decrypt() error {
 		if err != nil {
 			return err
 		}
-		o.clear[p.ID] = content
+		o.clear[at] = content
 	}
 	return nil
 }

@@ -263,7 +263,11 @@ func (c citation) path() []byte {
 
 // keyInfo returns the content of a ds:KeyInfo that refers to the certificate.
 func (c citation) keyInfo() []byte {
-	b := append(make([]byte, 0, 1<<10), `<wsse:SecurityTokenReference>`...)
+	b := append(make([]byte, 0, 1<<10), `<wsse:SecurityTokenReference`...)
+	if c.form == TokenPKIPath { // Basic Security Profile 1.1, R5215: WSS4J insists
+		b = append(b, ` xmlns:wsse11="`+xmlsec.SpaceWSSE11+`" wsse11:TokenType="`+typePKIPath+`"`...)
+	}
+	b = append(b, '>')
 	switch c.form {
 	case TokenSKI:
 		b = appendIdentifier(b, typeSKI, subjectKeyID(c.certificate))
