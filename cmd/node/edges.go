@@ -57,9 +57,13 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 		return err
 	}
 	n.work = append(n.work, n.keepMessages)
+	shelf, err := n.shelf()
+	if err != nil {
+		return err
+	}
 	conf := edelivery.Config{
 		PModes: live, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
-		Taken: n.written, Journal: journal, Retention: n.cfg.Retention.messageIDs(), Limits: swa.Limits{TempDir: n.cfg.path(n.cfg.Payloads.Temp)},
+		Taken: n.written, Shelf: shelf, Unsent: n.unsent, Journal: journal, Retention: n.cfg.Retention.messageIDs(), Limits: swa.Limits{TempDir: n.cfg.path(n.cfg.Payloads.Temp)},
 		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline),
 		Observe: func(o edelivery.Observation) {
 			direction := "out"
@@ -77,6 +81,11 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	puller, err := edelivery.NewPuller(conf)
+	if err != nil {
+		return err
+	}
+	n.work = append(n.work, sender.Tend, puller.Run)
 	n.handlers = append(n.handlers, consumer{RoleEDelivery, []canon.Kind{
 		canon.KindEvidenceRequest, canon.KindPreviewRequired, canon.KindEvidenceResponse, canon.KindEvidenceRefusal,
 	}, sender.Handle})

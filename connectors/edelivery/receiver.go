@@ -101,6 +101,8 @@ func (r *Receiver) write(ctx context.Context, w http.ResponseWriter, a answer) e
 		defer l.close(ctx, r.Logger)
 		w.Header().Set("Content-Type", l.body.ContentType)
 		w.Header().Set("Content-Length", strconv.FormatInt(l.body.Length, 10))
+		// A partner takes it as fast as any sends, or leaves the slot to others.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(r.Patience + time.Duration(l.body.Length/pace)*time.Second))
 		w.WriteHeader(a.status)
 		_, err := io.Copy(w, l.body.Reader())
 		if err == nil {

@@ -1,0 +1,59 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"oncegate/gateway/kafkalog"
+	"oncegate/gateway/redisstore"
+	"oncegate/schemas/canon"
+)
+
+// shelf is where messages wait for partners that fetch them.
+func (n *Node) shelf() (*redisstore.Shelf, error) {
+	return redisstore.NewShelf(redisstore.ShelfConfig{Client: n.redis, Prefix: n.prefix(), Sealer: n.keyring})
+}
+
+// unsent yields the messages to other access points of the last term of which the log
+// has no delivery (edelivery.Config): a shelf that was lost is filled with them.
+func (n *Node) unsent(ctx context.Context, yield func(canon.Message) error) error {
+	since := time.Now().Add(-n.cfg.Retention.messageIDs())
+	read := func(k canon.Kind, f func(canon.Message) error) error {
+		return n.cluster.Scan(ctx, kafkalog.Range{Topic: kafkalog.TopicOf(k), FromTime: since}, func(r kafkalog.Record) error {
+			m, err := n.codec.Decode(ctx, &r)
+			switch {
+			case err != nil && canon.AsFault(err).Kind == canon.Invalid:
+				return nil // it lies in the dead letters
+			case err != nil:
+				return err
+			}
+			return f(m)
+		})
+	}
+	series := func(id canon.MessageID, n int) string { return string(id) + " " + strconv.Itoa(n) }
+	delivered := map[string]bool{}
+	err := read(canon.KindDeliveryReceipt, func(m canon.Message) error {
+		if d, ok := m.Body.(*canon.DeliveryReceipt); ok {
+			delivered[series(d.Of, d.Series)] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading what was delivered: %w", err)
+	}
+	for _, k := range []canon.Kind{canon.KindEvidenceRequest, canon.KindPreviewRequired, canon.KindEvidenceResponse, canon.KindEvidenceRefusal} {
+		err := read(k, func(m canon.Message) error {
+			env := canon.EnvelopeOf(m.Body)
+			if env == nil || env.Leg != canon.LegOut || delivered[series(m.ID, m.Series)] {
+				return nil
+			}
+			return yield(m)
+		})
+		if err != nil {
+			return fmt.Errorf("reading what was to be sent: %w", err)
+		}
+	}
+	return nil
+}
