@@ -35,7 +35,7 @@ func (n *node) signed(t *pmode.Table, p *pmode.Partner, ref string, write func(*
 	s := &ebms.Signal{Timestamp: n.Now(), MessageID: id, RefToMessageID: ref}
 	sign, err := t.Identity(p, n.Now())
 	if err != nil {
-		return nil, fmt.Errorf("choosing a signing certificate: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNoIdentity, err)
 	}
 	sealed, err := wssec.Seal(wssec.Sealing{
 		Messaging: func(id string) ([]byte, error) { return write(s, id), nil },

@@ -134,6 +134,10 @@ func (n *node) letter(ctx context.Context, e *errand, out Outgoing) (l *letter, 
 		n.Logger.ErrorContext(ctx, "message does not fit its agreement", slog.String("as4", e.id), slog.String("partner", partner.Name), slog.Any("error", err))
 		return nil, n.failed(0, canon.CodeNoAgreement, unfit.Code, unfit.Detail), nil
 	}
+	if errors.Is(err, errNoIdentity) {
+		n.Logger.ErrorContext(ctx, "no valid signing certificate", slog.String("as4", e.id), slog.String("partner", partner.Name), slog.Any("error", err))
+		return nil, n.failed(0, canon.CodeSecurity, "", errNoIdentity.Error()), nil
+	}
 	return l, d, err
 }
 

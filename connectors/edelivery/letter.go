@@ -3,6 +3,7 @@ package edelivery
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,13 +50,15 @@ func (l *letter) spool(lim swa.Limits) *swa.Spool {
 	return sp
 }
 
+var errNoIdentity = errors.New("none of our certificates signs for this partner now")
+
 // seal makes the letter of m. All that a digest covers follows from m: sealed
 // again after a crash the letter has the same digests, and so the same receipt.
 func (n *node) seal(t *pmode.Table, m canon.Message, id string, p *pmode.Partner, recipient *x509.Certificate, service ebms.Service, out Outgoing) (l *letter, err error) {
-	l = &letter{id: id}
+	made := &letter{id: id}
 	defer func() {
 		if err != nil {
-			l.close(context.Background(), n.Logger)
+			made.close(context.Background(), n.Logger)
 		}
 	}()
 	h := &ebms.UserMessage{
@@ -76,7 +79,7 @@ func (n *node) seal(t *pmode.Table, m canon.Message, id string, p *pmode.Partner
 	}
 	parts := make([]wssec.OutPart, 0, len(out.Parts))
 	for _, part := range out.Parts {
-		info, sealed, err := n.part(l, p, part)
+		info, sealed, err := n.part(made, p, part)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +90,7 @@ func (n *node) seal(t *pmode.Table, m canon.Message, id string, p *pmode.Partner
 	}
 	sign, err := t.Identity(p, n.Now())
 	if err != nil {
-		return nil, fmt.Errorf("choosing a signing certificate: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNoIdentity, err)
 	}
 	done, err := wssec.Seal(wssec.Sealing{
 		Messaging: func(wsuID string) ([]byte, error) {
@@ -108,8 +111,8 @@ func (n *node) seal(t *pmode.Table, m canon.Message, id string, p *pmode.Partner
 	if err != nil {
 		return nil, err
 	}
-	l.body, l.references = swa.Write(done.Envelope, done.Parts, boundary), done.References
-	return l, nil
+	made.body, made.references = swa.Write(done.Envelope, done.Parts, boundary), done.References
+	return made, nil
 }
 
 // part reads one part, compressed where it shall be, and says what its PartInfo is.

@@ -254,6 +254,26 @@ func TestExpiredCertificateOfThePartnerIsAnOutcome(t *testing.T) {
 	}
 }
 
+func TestExpiredCertificateOfOursIsAnOutcome(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sender.Now = func() time.Time { return ring().requester.cert.NotAfter.Add(time.Hour) }
+	fresh := newKeypair("AP_FI_03", nil, func(c *x509.Certificate) { c.NotAfter = c.NotAfter.AddDate(10, 0, 0) })
+	p := r.partner
+	p.Encrypt = []*x509.Certificate{fresh.cert}
+	r.sender.PModes = table(t, requesterID, ring().requester, p)
+	got, err := r.sender.Handle(context.Background(), r.message("m", xmlDocument(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := got[0].Body.(*canon.DeliveryReceipt); d.Outcome != canon.DeliveryFailed || d.Code != canon.CodeSecurity || d.Attempts != 0 {
+		t.Errorf("delivery = %+v", d)
+	}
+	if sent, _ := r.traffic(); len(sent) != 0 {
+		t.Error("something was sent")
+	}
+}
+
 type forgetful struct{ Codec }
 
 func (forgetful) Encode(context.Context, canon.Message, canon.Payloads) (Outgoing, bool, error) {
