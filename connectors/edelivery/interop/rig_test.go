@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -32,7 +33,12 @@ var (
 
 const (
 	action = "ExecuteQueryRequest"
-	role   = "http://sdg.europa.eu/edelivery/gateway"
+	reply  = "ExecuteQueryResponse"
+
+	testService = ebms.TestService
+	testAction  = ebms.TestAction
+
+	role = "http://sdg.europa.eu/edelivery/gateway"
 )
 
 // A document is one payload of a test message.
@@ -58,6 +64,8 @@ type setup struct {
 	partner  func(*pmode.Partner)
 	own      func(*pmode.Own)
 	config   func(*edelivery.Config)
+
+	stationSign *identity // default that of the ring
 }
 
 // A rig is our access point and one of phase4, each knowing the other.
@@ -75,6 +83,7 @@ type rig struct {
 	inbound  []exchange                                // requests to us with our answers
 	outbound []exchange                                // requests of ours with the station's answers
 	meddle   func(r *http.Request, body []byte) []byte // on the way to the station
+	change   func(answer []byte) []byte                // on the way back
 	lose     func(n int) bool                          // whether the n-th answer of the station gets lost, from 1
 	publish  []canon.Message
 }
@@ -106,10 +115,17 @@ func newRig(t testing.TB, s setup) *rig {
 	if s.trust == nil {
 		s.trust = []*x509.Certificate{k.ourSign.cert, k.authority.cert}
 	}
+	sign, chain := k.theirSign, []*x509.Certificate{k.authority.cert}
+	if s.stationSign != nil {
+		sign = *s.stationSign
+		if sign.cert.CheckSignatureFrom(k.authority.cert) != nil {
+			chain = nil
+		}
+	}
 	r.station = &station{peer: p}
 	p.ask(t, object{
 		"do": "station", "profile": s.profile, "encrypted": !s.signOnly, "token": s.token,
-		"sign":    k.theirSign.files(t, r.dir, "their-sign", k.authority.cert),
+		"sign":    sign.files(t, r.dir, "their-sign", chain...),
 		"decrypt": k.theirDecrypt.files(t, r.dir, "their-decrypt", k.authority.cert),
 		"trust":   certificates(t, r.dir, "trust.pem", s.trust...),
 	}, r.station)
@@ -124,7 +140,7 @@ func newRig(t testing.TB, s setup) *rig {
 		Trust:    wssec.Trust{Anchors: []*x509.Certificate{k.authority.cert}, Names: []string{theirID.ID}},
 		Encrypt:  []*x509.Certificate{k.theirDecrypt.cert},
 		SignOnly: s.signOnly,
-		Services: []pmode.Service{{Service: service, Actions: []string{action, "ExecuteQueryResponse"}}},
+		Services: []pmode.Service{{Service: service, Actions: []string{action, reply}}},
 		Retry:    pmode.Retry{Attempts: 1, Initial: time.Millisecond, Max: time.Millisecond},
 	}
 	own := pmode.Own{
@@ -210,9 +226,37 @@ func (r *rig) forward(w http.ResponseWriter, req *http.Request) {
 	if r.lose != nil && r.lose(n) {
 		panic(http.ErrAbortHandler) // the connection ends without an answer
 	}
+	if r.change != nil {
+		e.answer = r.change(e.answer)
+	}
 	w.Header().Set("Content-Type", e.answerType)
 	w.WriteHeader(e.status)
 	_, _ = w.Write(e.answer)
+}
+
+// serve listens to what a test wants to hear.
+func serve(t testing.TB, h http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func readAll(t testing.TB, r io.Reader) []byte {
+	t.Helper()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Error(err)
+	}
+	return b
+}
+
+// waitUntil holds a request back until then.
+func waitUntil(then time.Time) func(*http.Request, []byte) []byte {
+	return func(_ *http.Request, b []byte) []byte {
+		<-time.After(time.Until(then))
+		return b
+	}
 }
 
 // postStation gives phase4 one body as it is.
@@ -386,7 +430,7 @@ func (r *rig) phase4Sends(t testing.TB, c object) sent {
 
 func xmlDocument(n int) document {
 	return document{id: fmt.Sprintf("part-%d@example.org", n), mediaType: "application/x-ebrs+xml", charset: "UTF-8",
-		content: fmt.Appendf(nil, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<doc n=\"%d\">Zoë Example</doc>\n", n)}
+		content: fmt.Appendf(nil, "<doc n=\"%d\">Zoë Example</doc>", n)} // canonical; TestTextPlain has others
 }
 
 func pdfDocument(n int) document {
@@ -407,11 +451,14 @@ func documents(n int) []document {
 	return out
 }
 
-// brief is the header of an answer, for a failing test: the security header says
-// little to a reader.
+// brief says what an answer means: codes and descriptions of its errors, or its
+// beginning where it has none.
 func brief(answer []byte) string {
-	if _, after, ok := bytes.Cut(answer, []byte(":Messaging")); ok {
-		answer = after
+	found := wording.FindAll(answer, 6)
+	if found == nil {
+		return string(answer[:min(len(answer), 500)])
 	}
-	return string(answer[:min(len(answer), 1500)])
+	return string(bytes.Join(found, []byte(" ")))
 }
+
+var wording = regexp.MustCompile(`errorCode="[^"]*"|<[a-z0-9]*:?Description[^<]*|<[a-z0-9]*:?ErrorDetail>[^<]{0,800}|<[a-z0-9]*:?Receipt>`)

@@ -1,17 +1,15 @@
 package peer;
 
 import java.io.ByteArrayInputStream;
-import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyFactory;
 import java.security.KeyStore;
-import java.security.PrivateKey;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
-import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
-import org.bouncycastle.openssl.PEMParser;
-import org.bouncycastle.openssl.jcajce.JcaPEMKeyConverter;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.Base64;
 
 /** Key stores in memory from the PEM files of a test. */
 final class Keys {
@@ -21,7 +19,7 @@ final class Keys {
   private Keys() {}
 
   private static Certificate[] certificates(String file) throws Exception {
-    CertificateFactory f = CertificateFactory.getInstance("X.509", "BC");
+    CertificateFactory f = CertificateFactory.getInstance("X.509");
     return f.generateCertificates(new ByteArrayInputStream(Files.readAllBytes(Path.of(file)))).toArray(new Certificate[0]);
   }
 
@@ -31,12 +29,11 @@ final class Keys {
 
   /** A store with one key and its chain, leaf first. */
   static KeyStore store(String chain, String key) throws Exception {
-    PrivateKey secret;
-    try (PEMParser p = new PEMParser(new StringReader(Files.readString(Path.of(key))))) {
-      secret = new JcaPEMKeyConverter().setProvider("BC").getPrivateKey((PrivateKeyInfo) p.readObject());
-    }
+    Certificate[] certificates = certificates(chain);
+    byte[] der = Base64.getMimeDecoder().decode(Files.readString(Path.of(key)).replaceAll("-----[A-Z ]+-----", ""));
+    KeyFactory f = KeyFactory.getInstance(certificates[0].getPublicKey().getAlgorithm());
     KeyStore s = empty();
-    s.setKeyEntry(ALIAS, secret, PASSWORD, certificates(chain));
+    s.setKeyEntry(ALIAS, f.generatePrivate(new PKCS8EncodedKeySpec(der)), PASSWORD, certificates);
     return s;
   }
 
@@ -50,7 +47,7 @@ final class Keys {
   }
 
   private static KeyStore empty() throws Exception {
-    KeyStore s = KeyStore.getInstance("PKCS12", "BC");
+    KeyStore s = KeyStore.getInstance("PKCS12");
     s.load(null, null);
     return s;
   }

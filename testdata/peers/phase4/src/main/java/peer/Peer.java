@@ -13,8 +13,6 @@ import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.File;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.security.Security;
@@ -92,9 +90,11 @@ public final class Peer extends HttpServlet {
     try (WebScoped scope = new WebScoped(req, res)) {
       answer = command(JsonReader.readFromString(text).getAsObject());
     } catch (Throwable e) {
-      StringWriter trace = new StringWriter();
-      e.printStackTrace(new PrintWriter(trace));
-      answer = new JsonObject().add("failure", trace.toString());
+      StringBuilder causes = new StringBuilder();
+      for (Throwable t = e; t != null; t = t.getCause()) {
+        causes.append(t).append(" at ").append(t.getStackTrace()[0]).append("; ");
+      }
+      answer = new JsonObject().add("failure", causes.toString());
     }
     res.setContentType("application/json");
     res.getOutputStream().write(answer.getAsJsonString().getBytes(StandardCharsets.UTF_8));
@@ -111,6 +111,10 @@ public final class Peer extends HttpServlet {
         return stations.close(c);
       case "send":
         return new Sending(stations.get(c), c).send();
+      case "seal":
+        return Soap.seal(c);
+      case "open":
+        return Soap.open(c);
       default:
         throw new IllegalArgumentException("unknown command " + what);
     }

@@ -133,7 +133,11 @@ final class Sending {
       }
     });
     StringBuilder failure = new StringBuilder();
-    EAS4UserMessageSendResult r = m.sendMessageAndCheckForReceipt(e -> failure.append(e));
+    EAS4UserMessageSendResult r = m.sendMessageAndCheckForReceipt(e -> {
+      for (Throwable t = e; t != null; t = t.getCause()) {
+        failure.append(t).append("; ");
+      }
+    });
     out.add("result", r.name()).add("errors", errors);
     if (failure.length() > 0) {
       out.add("exception", failure.toString());

@@ -6,6 +6,7 @@ import com.helger.http.header.HttpHeaderMap;
 import com.helger.json.IJsonObject;
 import com.helger.json.JsonArray;
 import com.helger.json.JsonObject;
+import com.helger.phase4.attachment.AS4DecompressException;
 import com.helger.phase4.attachment.WSS4JAttachment;
 import com.helger.phase4.crypto.AS4CryptParams;
 import com.helger.phase4.crypto.AS4CryptoFactoryInMemoryKeyStore;
@@ -179,9 +180,16 @@ final class Station implements IAS4IncomingMessageProcessorSPI {
       return new JsonObject().add("id", a.getId()).add("type", a.getUncompressedMimeType())
           .add("charset", a.hasCharset() ? a.getCharset().name() : null).add("compressed", a.hasCompressionMode())
           .add("size", size).add("sha256", HexFormat.of().formatHex(d.digest()));
+    } catch (AS4DecompressException e) {
+      throw Station.<RuntimeException>as(e); // phase4 has an error code for it, if it sees it
     } catch (Exception e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  @SuppressWarnings("unchecked")
+  private static <T extends Exception> T as(Exception e) throws T {
+    throw (T) e;
   }
 
   @Override

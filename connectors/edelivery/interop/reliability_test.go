@@ -1,0 +1,116 @@
+package interop
+
+import (
+	"encoding/xml"
+	"testing"
+	"time"
+
+	"oncegate/connectors/edelivery/pmode"
+	"oncegate/schemas/canon"
+)
+
+func thrice(p *pmode.Partner) {
+	p.Retry = pmode.Retry{Attempts: 3, Initial: time.Millisecond, Max: time.Millisecond}
+}
+
+// TestLostReceipt: phase4 has our message but its receipt got lost. It answers the
+// second attempt with an error of its own and no receipt, ever (c.1): the message
+// must not count as failed, and phase4's consumer must get it once.
+func TestLostReceipt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{partner: thrice})
+	r.lose = func(n int) bool { return n == 1 }
+	d := r.send(t, documents(1)...)
+	_, out := r.traffic()
+	if d.Outcome != canon.DeliveryAcknowledged || d.Attempts != 2 {
+		t.Errorf("delivery = %+v, want acknowledged with the second attempt\n%s", d, brief(out[len(out)-1].answer))
+	}
+	if d.Receipt != "" {
+		t.Errorf("delivery has receipt %s, which phase4 never gave again", d.Receipt)
+	}
+	if got := r.station.received(t); len(got) != 1 {
+		t.Errorf("phase4 handed on %d messages, want 1", len(got))
+	}
+	var errs struct {
+		Codes []struct {
+			Code string `xml:"errorCode,attr"`
+		} `xml:"Header>Messaging>SignalMessage>Error"`
+	}
+	if err := xml.Unmarshal(out[1].answer, &errs); err != nil || len(errs.Codes) != 1 {
+		t.Fatalf("phase4 answered the duplicate with %s (%v)", brief(out[1].answer), err)
+	}
+	t.Logf("phase4 answers a duplicate with %s", brief(out[1].answer))
+}
+
+// TestDuplicate: our receipt got lost, phase4 sends the same message again and gets
+// a receipt for it again; our consumer gets it once (TA10).
+func TestDuplicate(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{})
+	c := r.command(t, documents(2)...)
+	for i := range 3 {
+		if s := r.phase4Sends(t, c); s.Result != "SUCCESS" || s.Receipt != "valid" {
+			t.Fatalf("attempt %d: phase4 says %s, receipt %s, errors %v\n%s", i+1, s.Result, s.Receipt, s.Errors, brief(s.Response))
+		}
+	}
+	if in, _ := r.codec.taken(); len(in) != 1 {
+		t.Errorf("we handed on %d messages, want 1", len(in))
+	}
+	// Byte for byte the same request, as a retry that kept its bytes.
+	first, _ := r.traffic()
+	if e := r.post(first[0].contentType, first[0].body); e.status != 200 || wording.FindString(string(e.answer)) != "<eb:Receipt>" {
+		t.Errorf("the same bytes again: status %d, %s", e.status, brief(e.answer))
+	}
+	// The same MessageId with other content is no duplicate and gets no receipt.
+	other := r.command(t, xmlDocument(7), pdfDocument(8))
+	other["message"] = c["message"]
+	if s := r.phase4Sends(t, other); s.Result != "AS4_ERROR_MESSAGE_RECEIVED" || len(s.Errors) != 1 {
+		t.Errorf("other content under the same MessageId: phase4 says %s, errors %v", s.Result, s.Errors)
+	}
+	if in, _ := r.codec.taken(); len(in) != 1 {
+		t.Errorf("we handed on %d messages, want 1", len(in))
+	}
+}
+
+// TestTwoWay: two pushes in opposite directions make a two-way exchange (a.5).
+func TestTwoWay(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{partner: func(p *pmode.Partner) {
+		p.TwoWay = true
+		p.Services[0].Replies = []string{reply}
+	}})
+	d := r.send(t, documents(1)...)
+	if d.Outcome != canon.DeliveryAcknowledged {
+		t.Fatalf("delivery = %+v", d)
+	}
+	c := r.command(t, documents(2)...)
+	c["action"], c["ref_to"] = reply, d.AS4
+	if s := r.phase4Sends(t, c); s.Result != "SUCCESS" || s.Receipt != "valid" {
+		t.Fatalf("phase4 says %s, receipt %s, errors %v", s.Result, s.Receipt, s.Errors)
+	}
+	in, _ := r.codec.taken()
+	if len(in) != 1 || in[0].Header.RefToMessageID != d.AS4 || in[0].Header.Action != reply {
+		t.Errorf("we took %+v, want an answer to %s", in, d.AS4)
+	}
+	// An answer that names no message is not one.
+	c = r.command(t, documents(2)...)
+	c["action"] = reply
+	if s := r.phase4Sends(t, c); s.Result != "AS4_ERROR_MESSAGE_RECEIVED" {
+		t.Errorf("an answer without RefToMessageId: phase4 says %s, errors %v", s.Result, s.Errors)
+	}
+}
+
+// TestPing: a message of the test service is processed to its end, acknowledged and
+// not handed on (TA16, TA17).
+func TestPing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{})
+	c := r.command(t, documents(1)...)
+	c["service"], c["service_type"], c["action"] = testService, nil, testAction
+	if s := r.phase4Sends(t, c); s.Result != "SUCCESS" || s.Receipt != "valid" {
+		t.Fatalf("phase4 says %s, receipt %s, errors %v", s.Result, s.Receipt, s.Errors)
+	}
+	if in, _ := r.codec.taken(); len(in) != 0 {
+		t.Errorf("we handed on %d test messages", len(in))
+	}
+}
