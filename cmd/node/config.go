@@ -135,6 +135,7 @@ type EDeliveryConfig struct {
 	// PModesHistory is a directory where every P-Mode file that came into force is
 	// kept. Default: none
 	PModesHistory string `yaml:"pmodes_history"`
+	Discovery     string `yaml:"discovery"` // file: finds access points that no P-Mode names. Default: none, off
 	Path          string `yaml:"path"` // Default: /as4
 	CA            string `yaml:"ca"`   // for partners' TLS servers; Default: the system's
 	// Deadline bounds the work on one inbound message. A message that a process

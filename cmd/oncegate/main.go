@@ -95,7 +95,7 @@ canonical messages on Kafka in the middle, portals on the other.`,
 	root.AddCommand(
 		demoCommand(), sandboxCommand(), serveCommand(), configCommand(),
 		topicCommand(), replayCommand(), dlqCommand(), exchangeCommand(), stateCommand(),
-		auditCommand(), connectorCommand(), mapCommand(), versionCommand(),
+		auditCommand(), connectorCommand(), discoverCommand(), mapCommand(), versionCommand(),
 	)
 	return root
 }

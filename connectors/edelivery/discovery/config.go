@@ -13,6 +13,7 @@ import (
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/edelivery/wssec"
 )
 
 // A Service is a service of NAPTR records with the interface that it stands for.
@@ -27,7 +28,8 @@ type Transport struct {
 	Name string // Required. transportProfile of an endpoint.
 	// Partner is the agreement but for what discovery finds: name, party id, URL,
 	// encryption certificates, and when sending also services. Party.ID.Scheme is the
-	// type of the party ids that common names of certificates become; Trust.Anchors are
+	// type of the party ids that common names of certificates become; Profile is 2.0 for
+	// TransportAS4v2 unless it is given; Trust.Anchors are
 	// those of the domain, under which every access point's certificate must be.
 	Partner pmode.Partner
 	// Receive accepts messages of access points that no agreement names, for the
@@ -99,6 +101,12 @@ func (c Config) withDefaults() (Config, error) {
 	setDuration(&c.Negative, time.Minute)
 	setDuration(&c.Stale, 4*time.Hour)
 	c.Stale = max(c.Stale, 0)
+	c.Transports = slices.Clone(c.Transports)
+	for i := range c.Transports {
+		if t := &c.Transports[i]; t.Partner.Profile == "" && t.Name == TransportAS4v2 {
+			t.Partner.Profile = wssec.Profile20
+		}
+	}
 	if c.MaxBytes == 0 {
 		c.MaxBytes = 1 << 20
 	}

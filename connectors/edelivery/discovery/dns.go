@@ -215,7 +215,7 @@ func (c *dnsClient) overUDP(ctx context.Context, server string, query []byte, id
 	if _, err := conn.Write(query); err != nil {
 		return nil, err
 	}
-	buf := make([]byte, udpSize)
+	buf := make([]byte, 4<<10) // some servers send more than was asked for
 	err = errors.New("no answer that fits the question")
 	for range maxStray {
 		n, readErr := conn.Read(buf)

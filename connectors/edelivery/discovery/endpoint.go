@@ -156,6 +156,9 @@ func (r *Resolver) agreement(ctx context.Context, c choice, a Activity) (*pmode.
 	if err != nil {
 		return nil, ebms.Service{}, &Failure{StepEndpoint, Refused, c.described.Address, "an endpoint has an https address", "ask the participant to register one", err}
 	}
+	if !r.PrivateAddresses && internal(u.Hostname()) {
+		return nil, ebms.Service{}, &Failure{StepEndpoint, Refused, c.described.Address, "access points are at public addresses", "allow private_addresses where the domain is a private network", errPrivate}
+	}
 	service := a.Service
 	if service.Value == "" {
 		service = ebms.Service{Value: c.process.Value, Type: c.process.Scheme}

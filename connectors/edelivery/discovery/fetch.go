@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -96,6 +97,21 @@ func public(a netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// internal reports a host that cannot be a public one by its spelling; what a name
+// resolves to shows when it is dialled.
+func internal(host string) bool {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return !public(a)
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	dot := strings.LastIndexByte(host, '.')
+	switch top := host[dot+1:]; {
+	case dot < 0, top == "localhost", top == "local", top == "internal", top[0] >= '0' && top[0] <= '9': // the last are addresses in disguise
+		return true
+	}
+	return false
 }
 
 // get returns the document at an address.
