@@ -74,7 +74,8 @@ func (n *Node) buildAPI() error {
 	mux.Handle("/", a)
 	if len(conf.Operators) > 0 {
 		pages, err := web.NewOperator(web.OperatorConfig{
-			Site: n.cfg.Web.Site, Logins: conf.Operators, Conversations: n.core, Timeline: n.Timeline, DeadLetters: n.DeadLetters, Log: n.log,
+			Site: n.cfg.Web.Site, Logins: conf.Operators, Conversations: n.core, Timeline: n.Timeline, DeadLetters: n.DeadLetters,
+			Messages: n.messages, Log: n.log,
 		})
 		if err != nil {
 			return err

@@ -218,7 +218,7 @@ func replayVerbs(t *testing.T, l *sandbox.Landscape, conf string) {
 	if diff := cmp.Diff(before, quiet(t, l, sandbox.Slovenia)); diff != "" {
 		t.Errorf("without --execute records were written:\n%s", diff)
 	}
-	said := messages(t, l, sandbox.Slovenia)
+	said := written(t, l, sandbox.Slovenia)
 	var report replay.Report
 	// parsed would run it twice; the second would be another job.
 	out := ok(t, append([]string{"replay", "run", "--execute", "--rate", "1000", "-o", "json"}, all...)...)
@@ -231,7 +231,7 @@ func replayVerbs(t *testing.T, l *sandbox.Landscape, conf string) {
 	// Ids are kept: who reads a copy says what it said before, under the same ids, and
 	// nothing else follows but the record of the operator's act.
 	after := quiet(t, l, sandbox.Slovenia)
-	for id, step := range messages(t, l, sandbox.Slovenia) {
+	for id, step := range written(t, l, sandbox.Slovenia) {
 		if _, known := said[id]; !known && !strings.HasPrefix(step, "audit.v1 replay") {
 			t.Errorf("the replay made something happen: %s", step)
 		}
@@ -256,8 +256,8 @@ func replayVerbs(t *testing.T, l *sandbox.Landscape, conf string) {
 	}
 }
 
-// messages returns the ids of everything on a node's log, with kind and step.
-func messages(t *testing.T, l *sandbox.Landscape, member string) map[canon.MessageID]string {
+// written returns the ids of everything on a node's log, with kind and step.
+func written(t *testing.T, l *sandbox.Landscape, member string) map[canon.MessageID]string {
 	t.Helper()
 	out := map[canon.MessageID]string{}
 	n := l.Node(member)

@@ -14,6 +14,7 @@ import (
 
 	"oncegate/gateway/api"
 	"oncegate/gateway/exchange"
+	"oncegate/gateway/messages"
 	"oncegate/schemas/canon"
 )
 
@@ -27,6 +28,8 @@ type OperatorConfig struct {
 	// Timeline and DeadLetters are as in api.Config. Required.
 	Timeline    func(ctx context.Context, id canon.ConversationID) ([]api.Hop, error)
 	DeadLetters func(ctx context.Context, cursor string, limit int) ([]api.DeadLetter, string, error)
+
+	Messages messages.Reader // Required.
 
 	Log *slog.Logger // Default: discards.
 }
@@ -50,8 +53,8 @@ type login struct {
 // below Path.
 func NewOperator(cfg OperatorConfig) (*Operator, error) {
 	var errs []error
-	if cfg.Site == "" || cfg.Conversations == nil || cfg.Timeline == nil || cfg.DeadLetters == nil || len(cfg.Logins) == 0 {
-		errs = append(errs, errors.New("required: Site, Logins, Conversations, Timeline and DeadLetters"))
+	if cfg.Site == "" || cfg.Conversations == nil || cfg.Timeline == nil || cfg.DeadLetters == nil || cfg.Messages == nil || len(cfg.Logins) == 0 {
+		errs = append(errs, errors.New("required: Site, Logins, Conversations, Timeline, DeadLetters and Messages"))
 	}
 	if cfg.Path == "" {
 		cfg.Path = "/operator"
@@ -76,7 +79,7 @@ func NewOperator(cfg OperatorConfig) (*Operator, error) {
 	}
 	words, err := loadCatalogue()
 	errs = append(errs, err)
-	o.pages, err = newRenderer("exchanges", "exchange", "dead-letters", "message")
+	o.pages, err = newRenderer("exchanges", "exchange", "messages", "as4", "dead-letters", "message")
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("configuring the operator's pages: %w", err)
@@ -85,6 +88,8 @@ func NewOperator(cfg OperatorConfig) (*Operator, error) {
 	o.mux.HandleFunc("GET "+cfg.Path+"/static/oncegate.css", serveStyle)
 	o.handle("/{$}", o.exchanges)
 	o.handle("/exchanges/{id}", o.exchange)
+	o.handle("/messages", o.messages)
+	o.handle("/messages/{as4}", o.as4)
 	o.handle("/dead-letters", o.deadLetters)
 	o.mux.Handle("GET "+cfg.Path, http.RedirectHandler(cfg.Path+"/", http.StatusSeeOther))
 	o.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { o.fail(w, errNoPage) })

@@ -13,6 +13,7 @@ import (
 	"oncegate/gateway/api"
 	"oncegate/gateway/exchange"
 	"oncegate/gateway/exchange/exchangetest"
+	"oncegate/gateway/messages/messagestest"
 	"oncegate/schemas/canon"
 )
 
@@ -22,18 +23,22 @@ type operatorWorld struct {
 	t      *testing.T
 	server *httptest.Server
 	store  *exchangetest.Memory
-	hops   []api.Hop
-	dead   []api.DeadLetter
-	err    error
+
+	messages *messagestest.Memory
+
+	hops []api.Hop
+	dead []api.DeadLetter
+	err  error
 }
 
 func newOperatorWorld(t *testing.T) *operatorWorld {
 	t.Helper()
-	w := &operatorWorld{t: t, store: &exchangetest.Memory{}}
+	w := &operatorWorld{t: t, store: &exchangetest.Memory{}, messages: messagestest.NewMemory(time.Now, time.Hour)}
 	o, err := NewOperator(OperatorConfig{
 		Site: "Register of Latvia", Logins: []api.Operator{{Name: "anna", TokenHashes: []string{api.TokenHash(operatorToken)}}}, Conversations: w.store,
 		Timeline:    func(context.Context, canon.ConversationID) ([]api.Hop, error) { return w.hops, w.err },
 		DeadLetters: func(context.Context, string, int) ([]api.DeadLetter, string, error) { return w.dead, "more", w.err },
+		Messages:    w.messages,
 	})
 	fatal(t, err)
 	w.server = httptest.NewTLSServer(o)

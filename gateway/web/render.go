@@ -28,7 +28,7 @@ func newRenderer(names ...string) (*renderer, error) {
 	r := &renderer{pages: map[string]*template.Template{}}
 	for _, n := range names {
 		t, err := template.New("layout.html").Option("missingkey=error").
-			ParseFS(templateFiles, "templates/layout.html", "templates/"+n+".html")
+			ParseFS(templateFiles, "templates/layout.html", "templates/nav.html", "templates/"+n+".html")
 		if err != nil {
 			return nil, fmt.Errorf("reading page %s: %w", n, err)
 		}

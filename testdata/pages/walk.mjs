@@ -210,6 +210,13 @@ async function operator(page, at) {
   await judge(page, "operator-exchanges");
   await page.locator("td a").first().click();
   await judge(page, "operator-exchange");
+  await page.goto(new URL("messages", url).href);
+  await judge(page, "operator-messages");
+  await page.locator("#direction").selectOption("in");
+  await page.locator("main form button").click();
+  if (!(await page.locator("td a").count())) mend("operator-messages: the filter shows nothing");
+  await page.locator("td a").first().click();
+  await judge(page, "operator-message");
   await page.goto(new URL("dead-letters", url).href);
   await judge(page, "operator-dead-letters");
 }
