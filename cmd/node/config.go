@@ -136,8 +136,8 @@ type EDeliveryConfig struct {
 	// kept. Default: none
 	PModesHistory string `yaml:"pmodes_history"`
 	Discovery     string `yaml:"discovery"` // file: finds access points that no P-Mode names. Default: none, off
-	Path          string `yaml:"path"` // Default: /as4
-	CA            string `yaml:"ca"`   // for partners' TLS servers; Default: the system's
+	Path          string `yaml:"path"`      // Default: /as4
+	CA            string `yaml:"ca"`        // for partners' TLS servers; Default: the system's
 	// Deadline bounds the work on one inbound message. A message that a process
 	// held when it died is taken again after it. Default: 30s
 	Deadline Duration `yaml:"deadline"`

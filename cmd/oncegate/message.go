@@ -245,8 +245,7 @@ duplicate. The reason and your login are entered in the legal record.
 
 A message whose exchange has ended is refused: what it held was erased. So is a
 request of ours, whose authority was told of the failure and asks anew.`,
-		Example: `  oncegate message resend 4f6b2c1e-…@gate.example --reason "partner mended its P-Mode"
-  oncegate message list --state SEND_FAILURE -o json  what could be sent again`, Args: cobra.MinimumNArgs(1),
+		Example: `  oncegate message resend 4f6b2c1e-…@gate.example --reason "partner mended its P-Mode"`, Args: cobra.MinimumNArgs(1),
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why; audited, names no person. Required")
 	out := outputFlag(c)
