@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
 	"oncegate/connectors/edelivery/ebms"
@@ -20,7 +21,6 @@ func explain(err error) string {
 		authority x509.UnknownAuthorityError
 		host      x509.HostnameError
 		invalid   x509.CertificateInvalidError
-		alert     tls.AlertError
 		record    tls.RecordHeaderError
 		dns       *net.DNSError
 		timeout   net.Error
@@ -34,14 +34,8 @@ func explain(err error) string {
 		return "the server's certificate has expired or is not yet valid"
 	case errors.As(err, &invalid):
 		return "the server's certificate is not fit for its use"
-	case errors.As(err, &alert):
-		switch alert {
-		case 42, 43, 44, 45, 46, 48, 49, 116: // RFC 8446 6.2: what servers say of client certificates
-			return "the server refuses our client certificate; see tls.certificate"
-		case 40, 70, 71, 86:
-			return "no TLS version or cipher suite in common"
-		}
-		return "the server broke off the TLS handshake"
+	case alerted(err) != "":
+		return alerted(err)
 	case errors.As(err, &record):
 		return "the server does not speak TLS at this address"
 	case errors.As(err, &dns):
@@ -56,6 +50,28 @@ func explain(err error) string {
 		return "the connection was closed before the answer"
 	}
 	return "connection failed"
+}
+
+// alerted explains the alert with which a server ended the handshake. crypto/tls has
+// no type for it but on QUIC, so its words are read.
+func alerted(err error) string {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "remote error" || op.Err == nil {
+		return ""
+	}
+	words := op.Err.Error()
+	for _, known := range []string{"certificate", "unknown authority", "access denied"} {
+		if strings.Contains(words, known) {
+			return "the server refuses our client certificate; see tls.certificate"
+		}
+	}
+	switch {
+	case strings.Contains(words, "protocol version"):
+		return "no TLS version in common"
+	case strings.Contains(words, "handshake failure"), strings.Contains(words, "insufficient security"):
+		return "no cipher suite in common, or the server wants a client certificate; see tls.certificate"
+	}
+	return "the server broke off the TLS handshake"
 }
 
 // unanswered says in fixed words why an answer is no receipt.
