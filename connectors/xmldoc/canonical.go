@@ -4,6 +4,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A C14N chooses a canonical form. The zero value is exclusive C14N 1.0 without comments.
@@ -18,6 +19,7 @@ type C14N struct {
 // Canonical writes the canonical octets of e and what is below it.
 func (e Element) Canonical(w io.Writer, form C14N) error {
 	c := newCanonicalizer(e.d, form)
+	defer c.release()
 	c.w = w
 	c.buf = make([]byte, 0, min(flushAt, 2*len(e.Raw())+256))
 	c.subtree(e.i)
@@ -28,6 +30,7 @@ func (e Element) Canonical(w io.Writer, form C14N) error {
 // AppendCanonical appends the canonical octets of e and what is below it.
 func (e Element) AppendCanonical(dst []byte, form C14N) []byte {
 	c := newCanonicalizer(e.d, form)
+	defer c.release()
 	c.buf = dst
 	c.subtree(e.i)
 	return c.buf
@@ -37,6 +40,7 @@ func (e Element) AppendCanonical(dst []byte, form C14N) []byte {
 // instructions (and comments, if kept) around the root element.
 func (d *Document) Canonical(w io.Writer, form C14N) error {
 	c := newCanonicalizer(d, form)
+	defer c.release()
 	c.w = w
 	c.buf = make([]byte, 0, min(flushAt, 2*len(d.src)+256))
 	for i := int32(1); i < d.nodes[0].end; i = d.nodes[i].end {
@@ -87,10 +91,20 @@ type opened struct {
 	mark int // length of rendered before the element
 }
 
+// canonicalizers are kept for the next element: a signature has several.
+var canonicalizers = sync.Pool{New: func() any { return new(canonicalizer) }}
+
 func newCanonicalizer(d *Document, form C14N) *canonicalizer {
-	c := &canonicalizer{d: d, form: form}
+	c := canonicalizers.Get().(*canonicalizer)
+	c.d, c.form = d, form
 	c.rendered, c.open, c.fresh, c.order = c.renderedStore[:0], c.openStore[:0], c.freshStore[:0], c.orderStore[:0]
 	return c
+}
+
+// release gives c back, with nothing of the document.
+func (c *canonicalizer) release() {
+	*c = canonicalizer{}
+	canonicalizers.Put(c)
 }
 
 func (c *canonicalizer) str(s string) {

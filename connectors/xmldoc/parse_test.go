@@ -156,3 +156,20 @@ func TestRefusalIsCheap(t *testing.T) {
 		}
 	}
 }
+
+// A kept source is the caller's own memory, and the document is the same.
+func TestParseKept(t *testing.T) {
+	const src = `<a xmlns:b="urn:b" b:c="1">2<b:d/></a>`
+	for _, in := range []string{src, "\xEF\xBB\xBF" + src} {
+		d, err := xmldoc.ParseKept([]byte(in), xmldoc.Limits{})
+		if err != nil || d.Source() != src {
+			t.Errorf("%q, %v", d.Source(), err)
+		}
+	}
+	if _, err := xmldoc.ParseKept([]byte(src), xmldoc.Limits{MaxBytes: 8}); err == nil {
+		t.Error("longer than the limit")
+	}
+	if _, err := xmldoc.ParseKept(nil, xmldoc.Limits{}); err == nil {
+		t.Error("nothing is a document")
+	}
+}

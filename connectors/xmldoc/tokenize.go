@@ -36,13 +36,13 @@ func parse(raw string, lim Limits) (*Document, error) {
 	if !utf8.ValidString(p.src) {
 		return nil, p.fail(firstInvalidUTF8(p.src), ReasonEncoding, "not UTF-8")
 	}
-	// Half of the "<" are end tags, and a text stands before nearly each: three nodes
-	// for two "<". The floor on bytes a node keeps a hostile document from reserving much.
-	tags := strings.Count(p.src, "<")
+	// The floor on bytes a node keeps a hostile document from reserving much.
+	declared := min(strings.Count(p.src, "xmlns"), len(p.src)/16+4, lim.MaxNodes)
 	p.d = &Document{
 		src:   p.src,
-		nodes: make([]node, 1, 1+min(tags+tags/2, len(p.src)/8+8, lim.MaxNodes)),
-		attrs: make([]attribute, 0, min(strings.Count(p.src, "="), len(p.src)/16+4, lim.MaxNodes)),
+		decls: make([]declaration, 0, declared),
+		nodes: make([]node, 1, 1+min(countNodes(p.src), len(p.src)/8+8, lim.MaxNodes)),
+		attrs: make([]attribute, 0, min(max(strings.Count(p.src, "=")-declared, 0), len(p.src)/16+4, lim.MaxNodes)),
 		uris:  append(make([]string, 0, 16), "", SpaceXML, SpaceXMLNS),
 	}
 	p.d.nodes[0] = node{kind: KindDocument, scope: -1}
@@ -53,6 +53,25 @@ func parse(raw string, lim Limits) (*Document, error) {
 	p.d.nodes[0].stop = uint32(len(p.src))
 	p.d.side = string(p.side)
 	return p.d, nil
+}
+
+// countNodes tells how many nodes a document has, nearly: every "<" but that of an end
+// tag begins one, and what stands before a "<" is a text unless it is a ">".
+func countNodes(src string) int {
+	n := 0
+	for at := 0; ; {
+		i := strings.IndexByte(src[at:], '<')
+		if i < 0 {
+			return n
+		}
+		at += i + 1
+		if at < len(src) && src[at] != '/' {
+			n++
+		}
+		if at > 1 && src[at-2] != '>' {
+			n++
+		}
+	}
 }
 
 func (p *parser) fail(at int, reason Reason, msg string) error {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // The two namespaces that are bound without a declaration.
@@ -476,6 +477,16 @@ func ParseBytes(b []byte, limits Limits) (*Document, error) {
 		return nil, tooLarge(limits)
 	}
 	return parse(string(b), limits)
+}
+
+// ParseKept reads one document from b, which is kept as the document's source: the
+// caller must not change it any more.
+func ParseKept(b []byte, limits Limits) (*Document, error) {
+	limits = limits.withDefaults()
+	if len(b) > limits.MaxBytes {
+		return nil, tooLarge(limits)
+	}
+	return parse(unsafe.String(unsafe.SliceData(b), len(b)), limits)
 }
 
 func tooLarge(l Limits) error {

@@ -1,6 +1,7 @@
 package xmlsec
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/hkdf"
@@ -298,6 +299,9 @@ func readPublicKey(e xmldoc.Element) (*ecdh.PublicKey, error) {
 }
 
 func parsePublicKey(der []byte) (*ecdh.PublicKey, error) {
+	if point, ok := bytes.CutPrefix(der, []byte(x25519Info)); ok && len(point) == 32 { // the rule in profile 2.0
+		return ecdh.X25519().NewPublicKey(point)
+	}
 	pub, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
 		return nil, refuse(ReasonKeyUnfit, "a key other than X25519, P-256, P-384 and P-521; brainpool is not supported", err)
