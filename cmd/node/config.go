@@ -138,6 +138,12 @@ type EDeliveryConfig struct {
 	Discovery     string `yaml:"discovery"` // file: finds access points that no P-Mode names. Default: none, off
 	Path          string `yaml:"path"`      // Default: /as4
 	CA            string `yaml:"ca"`        // for partners' TLS servers; Default: the system's
+	// ClientAuth says whether the AS4 listener wants TLS client certificates: none,
+	// request or require. Default: request while a P-Mode names clients (tls.clients)
+	ClientAuth string    `yaml:"client_auth"`
+	ClientCA   string    `yaml:"client_ca"`  // who vouches for them, beside what P-Modes say
+	TLS        TLSConfig `yaml:"tls"`        // of the AS4 listener
+	Concurrent int       `yaml:"concurrent"` // messages that are worked on at once. Default: 128
 	// Deadline bounds the work on one inbound message. A message that a process
 	// held when it died is taken again after it. Default: 30s
 	Deadline Duration `yaml:"deadline"`
@@ -372,6 +378,11 @@ func (c *Config) Validate(embedded bool) error {
 			bad("authority.names", "at least one name is required")
 		}
 		file("edelivery.ca", c.EDelivery.CA, false)
+		file("edelivery.discovery", c.EDelivery.Discovery, false)
+		c.EDelivery.validateTLS(bad, file)
+		if n := c.EDelivery.Concurrent; n < 0 || n > 10_000 {
+			bad("edelivery.concurrent", "%d: want 1 to 10000", n)
+		}
 		if d := time.Duration(c.EDelivery.Deadline); d != 0 && (d < time.Second || d > 10*time.Minute) {
 			bad("edelivery.deadline", "%v: want 1s to 10m", d)
 		}

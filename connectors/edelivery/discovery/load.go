@@ -128,6 +128,7 @@ func Load(ctx context.Context, l pmode.Loader, data []byte) (Config, error) {
 	for _, t := range f.Transports {
 		out := Transport{Name: t.Name, Receive: t.Receive}
 		if t.Partner.Kind != 0 {
+			giveID(&t.Partner)
 			if out.Partner, err = l.Partner(ctx, &t.Partner); err != nil {
 				faults = append(faults, err)
 			}
@@ -135,6 +136,20 @@ func Load(ctx context.Context, l pmode.Loader, data []byte) (Config, error) {
 		c.Transports = append(c.Transports, out)
 	}
 	return c, errors.Join(faults...)
+}
+
+// giveID puts an id into the party of a template, which a party of a table must have.
+func giveID(partner *yaml.Node) {
+	for i := 0; i+1 < len(partner.Content); i += 2 {
+		k, v := partner.Content[i], partner.Content[i+1]
+		if k.Value != "party" || v.Kind != yaml.MappingNode {
+			continue
+		}
+		word := func(s string) *yaml.Node {
+			return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Line: v.Line, Column: v.Column}
+		}
+		v.Content = append(v.Content, word("id"), word("found"))
+	}
 }
 
 // loadSigners reads the signing of a partner, with a pattern of subjects besides.
