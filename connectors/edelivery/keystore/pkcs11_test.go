@@ -135,7 +135,7 @@ func TestToken(t *testing.T) {
 				t.Errorf("%s: err = %v, want always the same", name, err)
 			}
 		}
-		for _, o := range []crypto.DecrypterOpts{nil, &rsa.PKCS1v15DecryptOptions{}, &rsa.OAEPOptions{}} {
+		for _, o := range []crypto.DecrypterOpts{nil, struct{}{}, &rsa.OAEPOptions{}} {
 			if _, err := d.Decrypt(nil, sealed, o); err == nil {
 				t.Errorf("%T is decrypted", o)
 			}
