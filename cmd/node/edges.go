@@ -64,7 +64,7 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	conf := edelivery.Config{
 		PModes: live, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
 		Taken: n.written, Shelf: shelf, Unsent: n.unsent, Journal: journal, Retention: n.cfg.Retention.messageIDs(), Limits: swa.Limits{TempDir: n.cfg.path(n.cfg.Payloads.Temp)},
-		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline),
+		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline), Concurrent: n.cfg.EDelivery.Concurrent,
 		Observe: func(o edelivery.Observation) {
 			direction := "out"
 			if o.Inbound {
@@ -95,7 +95,11 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(path, receiver)
-	return n.serve(RoleEDelivery, n.cfg.EDelivery.ServerConfig, mux)
+	tlsConf, err := n.as4TLS(live)
+	if err != nil {
+		return err
+	}
+	return n.open(RoleEDelivery, n.cfg.EDelivery.Listen, tlsConf, mux)
 }
 
 // written reports whether the log has the message (edelivery.Config). It needs no

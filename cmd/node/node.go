@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -271,14 +272,18 @@ func (n *Node) publish(role string) canon.Publish {
 
 // serve opens a listener for a handler.
 func (n *Node) serve(name string, s ServerConfig, h http.Handler) error {
-	if n.opt.HTTP != nil {
-		h = n.opt.HTTP(name, h)
-	}
 	conf, err := n.cfg.serverTLS(s)
 	if err != nil {
 		return err
 	}
-	srv, err := listen(name, s.Listen, conf, h, n.log)
+	return n.open(name, s.Listen, conf, h)
+}
+
+func (n *Node) open(name, addr string, conf *tls.Config, h http.Handler) error {
+	if n.opt.HTTP != nil {
+		h = n.opt.HTTP(name, h)
+	}
+	srv, err := listen(name, addr, conf, h, n.log)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -129,8 +130,15 @@ func (c *Config) Check(embedded bool) error {
 		}
 	}
 	if c.Has(RoleEDelivery) {
-		_, err := c.loadPModes()
+		table, err := c.loadPModes()
 		errs = append(errs, err)
+		if err == nil && table.AsksClients() && c.EDelivery.ClientAuth == clientsNone {
+			errs = append(errs, errors.New("edelivery.client_auth: none, but a P-Mode names TLS clients: leave it out, or say request"))
+		}
+		if err == nil && c.EDelivery.Discovery != "" {
+			_, err := c.Discovery(context.Background(), "", slog.New(slog.DiscardHandler))
+			errs = append(errs, err)
+		}
 	}
 	if c.Has(RoleRegisters) {
 		defs, err := c.Definitions()
