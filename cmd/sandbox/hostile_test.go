@@ -289,7 +289,7 @@ func (e *enemy) sealed(t testing.TB, edit func(*ebms.UserMessage), parts ...wsse
 	}
 	done, err := wssec.Seal(wssec.Sealing{
 		Messaging: func(id string) ([]byte, error) { return ebms.AppendUserMessage(nil, &h, id) },
-		MessageID: h.MessageID, Parts: parts, Sign: e.si.Own().Sign, Recipient: e.si.Partners()[0].Encrypt[0], Token: wssec.TokenBST,
+		MessageID: h.MessageID, Parts: parts, Sign: e.si.Own().Sign, Recipient: e.si.Partners()[0].Encrypt[0],
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -109,7 +109,7 @@ func sealWith(t testing.TB, k keypair, header func(*ebms.UserMessage), parts ...
 	}
 	sealed, err := wssec.Seal(wssec.Sealing{
 		Messaging: func(id string) ([]byte, error) { return ebms.AppendUserMessage(nil, h, id) },
-		MessageID: h.MessageID, Parts: parts, Token: wssec.TokenBST,
+		MessageID: h.MessageID, Parts: parts,
 		Sign: wssec.Identity{Certificate: k.cert, Key: k.key}, Recipient: ring().provider.cert,
 	})
 	if err != nil {

@@ -61,7 +61,7 @@ func TestResendWithOtherReferencesGetsItsOwnReceipt(t *testing.T) {
 	p := sealWith(t, ring().requester, func(m *ebms.UserMessage) { header(m); *h = *m })
 	sealed, err := wssec.Seal(wssec.Sealing{
 		Messaging: func(id string) ([]byte, error) { return ebms.AppendUserMessage(nil, h, id) },
-		MessageID: "other seed", Token: wssec.TokenBST, Sign: wssec.Identity{Certificate: ring().requester.cert, Key: ring().requester.key},
+		MessageID: "other seed", Sign: wssec.Identity{Certificate: ring().requester.cert, Key: ring().requester.key},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -26,12 +26,6 @@ type Decryption struct {
 	Agreement   ecdh.KeyExchanger
 }
 
-// Recipient returns the first of the certificates that is good for encryption in
-// profile 1.15 now.
-func Recipient(cs []*x509.Certificate, now time.Time) (*x509.Certificate, error) {
-	return Profile115.Recipient(cs, now)
-}
-
 // usable checks validity at now and that the key may be used so. A certificate
 // without the key usage extension allows every use (RFC 5280 4.2.1.3).
 func usable(c *x509.Certificate, now time.Time, any x509.KeyUsage) error {

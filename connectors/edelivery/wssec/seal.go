@@ -39,9 +39,8 @@ type Sealing struct {
 	RecipientChain []*x509.Certificate // for TokenPKIPath, issuer first
 	SignOnly       bool                // the parts are not encrypted
 
-	SignToken    Token // default Token
-	EncryptToken Token // default Token
-	Token        Token // default TokenBST
+	SignToken    Token // default TokenBST
+	EncryptToken Token // default TokenBST
 }
 
 // A Sealed message is ready to be sent.
@@ -85,7 +84,7 @@ func Seal(in Sealing) (*Sealed, error) {
 		sum := sha256.Sum256(octets)
 		targets = append(targets, xmlsec.Target{CID: p.ID, Digest: sum[:]})
 	}
-	signer := citation{cmp.Or(in.SignToken, in.Token, TokenBST), in.Sign.Certificate, in.Sign.Chain, id.of("X509")}
+	signer := citation{cmp.Or(in.SignToken, TokenBST), in.Sign.Certificate, in.Sign.Chain, id.of("X509")}
 	signature, err := xmlsec.Sign(xmlsec.Signing{
 		Key:       in.Sign.Key,
 		Algorithm: in.Profile.Algorithms().Signatures[0],
@@ -130,7 +129,7 @@ func encrypt(env []byte, in Sealing, id ids, out *Sealed) ([]byte, error) {
 	for i, p := range in.Parts {
 		parts[i] = xmlsec.Part{CID: p.ID, DataID: id.of("ED-" + strconv.Itoa(i+1)), MimeType: p.MediaType, Content: p.Content, Dst: p.Dst}
 	}
-	recipient := citation{cmp.Or(in.EncryptToken, in.Token, TokenBST), in.Recipient, in.RecipientChain, id.of("X509-EK")}
+	recipient := citation{cmp.Or(in.EncryptToken, TokenBST), in.Recipient, in.RecipientChain, id.of("X509-EK")}
 	enc, err := xmlsec.Encrypt(xmlsec.Encryption{
 		Recipient: key,
 		KeyID:     id.of("EK"),

@@ -291,12 +291,12 @@ func TestRecipient(t *testing.T) {
 	t.Parallel()
 	old := certify(ring().sender.key, "old", nil, func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) }).cert
 	signOnly := certify(ring().sender.key, "sign", nil, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }).cert
-	got, err := Recipient([]*x509.Certificate{old, signOnly, ring().receiver.cert}, testNow)
+	got, err := Profile115.Recipient([]*x509.Certificate{old, signOnly, ring().receiver.cert}, testNow)
 	if err != nil || got != ring().receiver.cert {
 		t.Errorf("got %v, %v", got, err)
 	}
 	for _, cs := range [][]*x509.Certificate{nil, {old}, {signOnly}} {
-		if _, err := Recipient(cs, testNow); err == nil {
+		if _, err := Profile115.Recipient(cs, testNow); err == nil {
 			t.Errorf("%v is good for encryption", cs)
 		}
 	}

@@ -51,7 +51,7 @@ func header(id string) ([]byte, error) {
 func sealed(t testing.TB, token Token, parts ...OutPart) *Sealed {
 	t.Helper()
 	k := ring()
-	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Parts: parts, Token: token,
+	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Parts: parts, SignToken: token, EncryptToken: token,
 		Sign: Identity{Certificate: k.sender.cert, Key: k.sender.key}, Recipient: k.receiver.cert})
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func TestTokenWithPath(t *testing.T) {
 	t.Parallel()
 	root := newKeypair("Root", nil, authority)
 	leaf := certify(ring().sender.key, "AP_NL_01", &root, nil)
-	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Token: TokenBST, Sign: Identity{Certificate: leaf.cert, Key: leaf.key}})
+	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Sign: Identity{Certificate: leaf.cert, Key: leaf.key}})
 	if err != nil {
 		t.Fatal(err)
 	}
