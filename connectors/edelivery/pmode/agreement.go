@@ -33,17 +33,28 @@ const (
 	Pull MEP = "pull" // it asks for them
 )
 
+// Direction says which messages an agreement is for.
+type Direction string
+
+// The directions, as seen from here.
+const (
+	Both Direction = "both"
+	In   Direction = "in"
+	Out  Direction = "out"
+)
+
 // A Partner is one agreement with one access point.
 type Partner struct {
 	Name    string     // Required. For the log and the operator.
 	Party   ebms.Party // Required. Role defaults to OOTSRole.
 	OwnRole string     // Default that of Own.
 
-	MEP       MEP    // Default push. How our messages reach the partner.
-	URL       string // Required to push and to fetch.
-	AllowHTTP bool   // http:// is allowed although the host is not this one
-	MPC       string // Default ebms.DefaultMPC. Partition of our messages; of its own and required for pull.
-	Fetch     Fetch  // Default none. How we pull the partner's messages.
+	Direction Direction // Default both.
+	MEP       MEP       // Default push. How our messages reach the partner.
+	URL       string    // Required to push and to fetch.
+	AllowHTTP bool      // http:// is allowed although the host is not this one
+	MPC       string    // Default ebms.DefaultMPC. Partition of our messages; of its own and required for pull.
+	Fetch     Fetch     // Default none. How we pull the partner's messages.
 
 	Profile      wssec.Profile       // Default 1.15. Algorithms and kinds of key.
 	SignOnly     bool                // parts are not encrypted, in neither direction

@@ -178,6 +178,8 @@ func (r Retry) longest() time.Duration {
 // checkWay checks how messages travel.
 func (p *Partner) checkWay(ps *problems, t *Table) {
 	ps.need(p.MEP == Push || p.MEP == Pull, "mep", "mep is not push or pull", "")
+	ps.need(p.Direction == Both || p.Direction == In || p.Direction == Out, "direction", "direction is not both, in or out", "")
+	ps.need(p.Direction != Out || p.sends(), "direction", "url is required to send", "url, or mep: pull")
 	if p.MEP == Pull {
 		ps.need(p.MPC != ebms.DefaultMPC, "mep", "a partner that pulls needs an mpc of its own", "mpc: a URI that no other partner has")
 		if o := t.pullers[p.MPC]; o != nil && p.MPC != ebms.DefaultMPC {
@@ -317,7 +319,10 @@ func (p *Partner) checkNeighbours(ps *problems, t *Table) {
 			continue
 		}
 		same := o.Agreement.Value == p.Agreement.Value && o.Agreement.Type == p.Agreement.Type
-		if same && o.Party.Role == p.Party.Role && o.OwnRole == p.OwnRole && (o.takesFrom(p.MPC) || p.takesFrom(o.MPC)) {
+		if p.Direction != Both && o.Direction != Both && p.Direction != o.Direction {
+			continue
+		}
+		if same && (p.Direction != Out || o.Direction != Out) && o.Party.Role == p.Party.Role && o.OwnRole == p.OwnRole && (o.takesFrom(p.MPC) || p.takesFrom(o.MPC)) {
 			ps.need(false, "party", fmt.Sprintf("same party, agreement and action as %q (service %q, action %q): a message would match both", o.Name, service.Value, action),
 				"one of them with another agreement, role, mpc or action")
 			continue

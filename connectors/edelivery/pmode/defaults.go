@@ -34,6 +34,7 @@ func (p Partner) withDefaults(own *Own) Partner {
 	or(&p.Party.Role, OOTSRole)
 	or(&p.OwnRole, own.Party.Role)
 	or(&p.Profile, wssec.Profile115)
+	or(&p.Direction, Both)
 	or(&p.MEP, Push)
 	or(&p.MPC, ebms.DefaultMPC)
 	if p.Fetch.Every > 0 {

@@ -106,6 +106,7 @@ func (p *Partner) Settings() []Setting {
 	s.set("party", "%s", participant(p.Party.ID.Scheme, p.Party.ID.ID))
 	s.set("role", "%s", p.Party.Role)
 	s.set("own_role", "%s", p.OwnRole)
+	s.set("direction", "%s", p.Direction)
 	s.set("mep", "%s", p.MEP)
 	s.set("url", "%s", p.URL)
 	if p.AllowHTTP {

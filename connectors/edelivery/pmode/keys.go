@@ -33,6 +33,7 @@ var (
 	agreements = map[string]xmlsec.KeyAgreement{"x25519": xmlsec.X25519, "ecdh-es": xmlsec.ECDHES}
 	securities = map[string]bool{"sign+encrypt": false, "sign": true}
 	meps       = map[string]MEP{"push": Push, "pull": Pull}
+	directions = map[string]Direction{"both": Both, "in": In, "out": Out}
 	datatypes  = map[string]Datatype{"string": String, "int": Integer, "boolean": Boolean}
 	versions   = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
 	modes      = map[string]revocation.Mode{"off": revocation.Off, "soft": revocation.Soft, "hard": revocation.Hard}
@@ -120,6 +121,7 @@ func (l *loader) partner(n *yaml.Node, required ...string) (Partner, section) {
 		"own_role":   l.text(&p.OwnRole),
 		"url":        l.text(&p.URL),
 		"allow_http": l.truth(&p.AllowHTTP),
+		"direction":  choice(l, directions, &p.Direction),
 		"mep":        choice(l, meps, &p.MEP),
 		"mpc":        l.text(&p.MPC),
 		"pull": func(n *yaml.Node) {

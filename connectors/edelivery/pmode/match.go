@@ -59,6 +59,9 @@ func (d difference) cause() error {
 
 // differs compares a header with an agreement with its sender.
 func (p *Partner) differs(t *Table, h *ebms.UserMessage) difference {
+	if p.Direction == Out && !h.IsTest() {
+		return difference{rank: 1, rule: "no agreement for this service and action", field: "direction", want: `"out"`, got: "in"}
+	}
 	for i, c := range []struct {
 		ok                bool
 		rule, field, want string
@@ -73,13 +76,13 @@ func (p *Partner) differs(t *Table, h *ebms.UserMessage) difference {
 		{p.Agreement.Type == h.Agreement.Type, "no agreement with this AgreementRef", "AgreementRef/@type", p.Agreement.Type, h.Agreement.Type},
 	} {
 		if !c.ok {
-			return difference{rank: i + 1, rule: c.rule, field: c.field, want: strconv.Quote(c.want), got: c.got}
+			return difference{rank: i + 2, rule: c.rule, field: c.field, want: strconv.Quote(c.want), got: c.got}
 		}
 	}
 	if h.IsTest() || p.service(h) != nil {
 		return difference{}
 	}
-	d := difference{rank: 7, rule: "no agreement for this service and action", field: "Service", got: h.Service.Value}
+	d := difference{rank: 8, rule: "no agreement for this service and action", field: "Service", got: h.Service.Value}
 	var values, types, actions []string
 	for _, s := range p.Services {
 		values = append(values, s.Service.Value)
@@ -92,9 +95,9 @@ func (p *Partner) differs(t *Table, h *ebms.UserMessage) difference {
 	}
 	d.want = quoted(values)
 	if len(actions) > 0 {
-		d.rank, d.field, d.want, d.got = 9, "Action", quoted(actions), h.Action
+		d.rank, d.field, d.want, d.got = 10, "Action", quoted(actions), h.Action
 	} else if len(types) > 0 {
-		d.rank, d.field, d.want, d.got = 8, "Service/@type", quoted(types), h.Service.Type
+		d.rank, d.field, d.want, d.got = 9, "Service/@type", quoted(types), h.Service.Type
 	}
 	return d
 }

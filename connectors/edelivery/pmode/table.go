@@ -149,7 +149,7 @@ func (t *Table) Outbound(to canon.Participant, action string) (*Partner, ebms.Se
 }
 
 // sends reports whether our messages can reach the partner.
-func (p *Partner) sends() bool { return p.URL != "" || p.MEP == Pull }
+func (p *Partner) sends() bool { return p.Direction != In && (p.URL != "" || p.MEP == Pull) }
 
 // Verifier returns the checker of this partner's certificates.
 func (p *Partner) Verifier() *wssec.Verifier { return p.verifier }

@@ -1,0 +1,116 @@
+package domibus
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// vectors finds the P-Modes that Domibus tests itself with.
+func vectors(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		v := filepath.Join(filepath.Dir(dir), "shared", "assets", "as4", "harmony")
+		if _, err := os.Stat(v); err == nil {
+			return v
+		}
+		if dir == filepath.Dir(dir) {
+			t.Skip("the vectors (shared/assets/as4) are not here")
+		}
+	}
+}
+
+// What Domibus 5.1 says of its own test files (EXPECTED.md, P-Mode import). Where
+// that page is silent, the schema and the checks of d.3 speak.
+var outcomes = map[string]struct {
+	refused bool
+	issues  int      // that refuse
+	says    []string // in the issues
+}{
+	"domibus-configuration-valid.xml":                      {},
+	"domibus-configuration-valid-testservice.xml":          {says: []string{`agreement: attribute "value" is missing`}},
+	"domibus-configuration-valid_green.xml":                {says: []string{`security: name "eDeliveryAS4Policy" stands twice`}},
+	"domibus-configuration-splitting-valid.xml":            {},
+	"domibus-configuration-blue-pull.xml":                  {},
+	"domibus-configuration-red-pull.xml":                   {says: []string{`leg "pullLeg1": service "pullService" is not known`}},
+	"domibus-pmode-without_payloadprofile.xml":             {},
+	"domibus-pmode-with-pull-processes.xml":                {},
+	"domibus-configuration-with-whitespaces.xml":           {says: []string{`action "tc2Action" is not known`}},
+	"domibus-configuration-xsd-not-compliant.xml":          {true, 4, []string{`"retention_undownloaded" is "11111111111111111111111111111111111", want a number of 32 bits`, `"propertyRef" is not expected`}},
+	"domibus-configuration-long-names.xml":                 {true, 1, []string{"has 270 characters, more than 255"}},
+	"domibus-configuration-maxsize-overflow.xml":           {true, 1, []string{`is "40894464534632746754875696", want a number`}},
+	"domibus-pmode-duplicate-entities-validation-blue.xml": {true, 8, []string{"mpc: name", "mpc: qualifiedName", "role: name", "partyIdType: name", "partyIdType: value", "party: name", "mep: name", "mep: value"}},
+	"domibus-pmode-AS4-entities-validation-blue.xml":       {true, 2, []string{`is "true123", want true or false`, `is "true11", want true or false`}},
+	"domibus-pmode-URI-attributes-exceeds-maxlength.xml":   {true, 2, []string{`"value" has 1047 characters, more than 1024`, `"endpoint" has 1038 characters, more than 1024`}},
+	"domibus-configuration-not-unique-process.xml":         {true, 1, []string{`process: name "noSecProcess" stands twice`}},
+	"domibus-pmode-red-xxe-vulnerability.xml":              {true, 1, []string{"DOCTYPE is not accepted"}},
+	"domibus-pmode-validation-tests-issues.xml": {true, 6, []string{`our own party "blue_gw_inexistent"`, `service "gibberish1" is not known`, `mep "twoway" is not known`,
+		`binding "pushAndPush" is not known`, `agreement "agreementABC" is not known`, `responderParty "turquoise_gw"`, `leg "madeUpLegName" is not known`}},
+	"domibus-pmode-validation-tests.xml":   {true, 7, []string{"only the one-way mep is supported", "only the bindings push and pull are supported"}},
+	"PMode_custom_mpc.xml":                 {true, 2, []string{`element "mpc" is missing`}},
+	"noDynInitiatorAndNotPartySelf.xml":    {true, 1, []string{"neither initiator nor responder"}},
+	"PModeDynamicDiscovery.xml":            {says: []string{`propertySet "eDeliveryPropertySet" is not known`}},
+	"PModeDynamicDiscoverySignOnly.xml":    {says: []string{`propertySet "eDeliveryPropertySet" is not known`}},
+	"PModeTemplate.xml":                    {says: []string{`propertySet "eDeliveryPropertySet" is not known`}},
+	"dynResponderAndPartySelf.xml":         {},
+	"dynamicDiscoveryEnabled.xml":          {},
+	"multipleDynInitiatorAndPartySelf.xml": {},
+	"multipleDynResponderAndInitiator.xml": {},
+	"multipleDynResponderAndPartySelf.xml": {},
+}
+
+func TestOutcomesOfDomibus(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(vectors(t), "pmode-tests", "*.xml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for _, f := range files {
+		name := filepath.Base(f)
+		t.Run(name, func(t *testing.T) {
+			want, ok := outcomes[name]
+			if !ok {
+				t.Fatal("no outcome is written down")
+			}
+			data, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := Read(name, data)
+			var said strings.Builder
+			refuse := 0
+			for _, i := range c.Issues {
+				said.WriteString(i.Error() + "\n")
+				if !i.Warning {
+					refuse++
+				}
+			}
+			if got := c.Refused() != nil; got != want.refused || refuse != want.issues {
+				t.Errorf("refused %t with %d issues, want %t with %d:\n%s", got, refuse, want.refused, want.issues, said.String())
+			}
+			for _, s := range want.says {
+				if !strings.Contains(said.String(), s) {
+					t.Errorf("nothing says %q:\n%s", s, said.String())
+				}
+			}
+			if c.Refused() != nil {
+				return
+			}
+			d, notes := c.Draft(Options{})
+			for _, n := range notes {
+				t.Logf("line %d: %s", n.Line, n.Text)
+			}
+			y, err := d.YAML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := parse(t, y); err != nil && len(d.Partners) > 0 && !strings.Contains(err.Error(), "mpc of its own") {
+				t.Errorf("its YAML does not load: %v\n%s", err, y)
+			}
+		})
+	}
+}
