@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
@@ -144,7 +145,7 @@ func (c *Config) check() error {
 	}
 	add(c.PModes != nil, "agreements are required: discovery needs our own side")
 	add((c.Zone == "") != (c.Publisher == ""), "either a zone or a publisher is required")
-	add(c.Zone == "" || hostName(c.Zone), "zone %q is not a domain name", c.Zone)
+	add(c.Zone == "" || hostName(strings.TrimSuffix(c.Zone, ".")), "zone %q is not a domain name", c.Zone)
 	if c.Publisher != "" {
 		_, err := readAddress(c.Publisher, c.PlainHTTP)
 		add(err == nil, "publisher: %w", err)

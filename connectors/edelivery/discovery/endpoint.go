@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -130,14 +131,37 @@ func (r *Resolver) published(ctx context.Context, p Published, t *Transport, now
 	if err := usable(cert, now, x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment|x509.KeyUsageKeyAgreement); err != nil {
 		return nil, err
 	}
-	trust := t.Partner.Trust
-	if _, err := path(ctx, cert, pathRules{trust.Anchors, trust.Intermediates, trust.Policies, trust.Revocation}, now); err != nil {
+	if err := r.domain(ctx, cert, t, now); err != nil {
 		return nil, err
 	}
 	if !validID(cert.Subject.CommonName) {
 		return nil, errors.New("the certificate has no common name that can be a party id")
 	}
 	return cert, nil
+}
+
+// domain checks that a certificate leads to an anchor of the domain, and remembers
+// the good ones for as long as their path holds.
+func (r *Resolver) domain(ctx context.Context, cert *x509.Certificate, t *Transport, now time.Time) error {
+	key := sha256.Sum256(append([]byte(t.Name+"\x00"), cert.Raw...))
+	r.mu.Lock()
+	until := r.paths[key]
+	r.mu.Unlock()
+	if now.Before(until) {
+		return nil
+	}
+	trust := t.Partner.Trust
+	until, err := path(ctx, cert, pathRules{trust.Anchors, trust.Intermediates, trust.Policies, trust.Revocation}, now)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.paths) >= maxTables {
+		clear(r.paths)
+	}
+	r.paths[key] = until
+	return nil
 }
 
 // validID bounds what becomes a party id.

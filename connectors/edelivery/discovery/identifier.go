@@ -71,9 +71,18 @@ func Participant(p canon.Participant) Identifier {
 	return Identifier{Scheme: p.Scheme, Value: p.ID}
 }
 
-// same compares participants: their values have no case (BDXL hashes them in lower case).
+// same compares participants: their values have no case (BDXL hashes them in lower
+// case), and an ebCore URN may be cut into scheme and value at any of its colons.
 func (i Identifier) same(o Identifier) bool {
+	i, o = i.whole(), o.whole()
 	return i.Scheme == o.Scheme && strings.EqualFold(i.Value, o.Value)
+}
+
+func (i Identifier) whole() Identifier {
+	if strings.HasPrefix(i.Scheme+":", ebCore) {
+		return Identifier{Value: strings.TrimSuffix(i.Scheme, ":") + ":" + i.Value}
+	}
+	return i
 }
 
 var label = base32.StdEncoding.WithPadding(base32.NoPadding)

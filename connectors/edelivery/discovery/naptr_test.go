@@ -109,6 +109,26 @@ func TestPublic(t *testing.T) {
 	}
 }
 
+func TestSameParticipant(t *testing.T) {
+	urn := Identifier{Value: ebCore + "iso6523:0088:test01"}
+	for _, tt := range []struct {
+		other Identifier
+		want  bool
+	}{
+		{urn, true},
+		{Identifier{Value: ebCore + "iso6523:0088:TEST01"}, true},
+		{Identifier{ebCore + "iso6523:0088", "test01"}, true},
+		{Identifier{ebCore + "iso6523", "0088:test01"}, true},
+		{Identifier{ebCore[:len(ebCore)-1], "iso6523:0088:test01"}, true},
+		{Identifier{ebCore + "iso6523:0088", "test02"}, false},
+		{Identifier{Peppol, "0088:test01"}, false},
+	} {
+		if got := urn.same(tt.other); got != tt.want {
+			t.Errorf("%s: got %v", tt.other, got)
+		}
+	}
+}
+
 func TestNameservers(t *testing.T) {
 	got := nameservers("# comment\nsearch example.test\nnameserver 127.0.0.53\nnameserver  2001:db8::53 \nnameserver bad\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n")
 	if diff := cmp.Diff([]string{"127.0.0.53:53", "[2001:db8::53]:53", "192.0.2.1:53"}, got); diff != "" {

@@ -2,12 +2,14 @@ package discovery
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
@@ -26,6 +28,7 @@ type Resolver struct {
 
 	mu     sync.Mutex
 	tables map[string]made
+	paths  map[[sha256.Size]byte]time.Time // until when a certificate of the domain is known good
 }
 
 // made is the table of one agreement that was found, made under that of the static ones.
@@ -40,7 +43,7 @@ func New(c Config) (*Resolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Resolver{Config: c, fetch: newFetcher(&c), tables: map[string]made{}}
+	r := &Resolver{Config: c, fetch: newFetcher(&c), tables: map[string]made{}, paths: map[[sha256.Size]byte]time.Time{}}
 	r.places, r.metadata = newMemory[Place](&c), newMemory[*Described](&c)
 	if c.Zone != "" {
 		servers := c.Resolvers
@@ -118,7 +121,7 @@ func (r *Resolver) resolve(ctx context.Context, id Identifier, a Activity) (*pmo
 		return nil, ebms.Service{}, err
 	}
 	if old {
-		r.Logger.WarnContext(ctx, "publisher does not answer: old metadata serves", slog.String("url", address))
+		r.Logger.WarnContext(ctx, "publisher does not answer: old metadata serves", slog.String("publisher", place.Address))
 	}
 	c, err := r.pick(d, a.Process)
 	if err != nil {

@@ -17,8 +17,6 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -162,8 +160,6 @@ func queryName(t testing.TB, id discovery.Identifier) string {
 	}
 	return name
 }
-
-func (r *rig) template(c *discovery.Config) *pmode.Partner { return &c.Transports[0].Partner }
 
 // config is a configuration that finds what is in the rig.
 func (r *rig) config() discovery.Config {
@@ -343,28 +339,6 @@ func failure(t testing.TB, err error) *discovery.Failure {
 		t.Fatalf("got %v, want a failure", err)
 	}
 	return f
-}
-
-// assets returns a directory of the shared assets.
-func assets(t testing.TB, dir string) string {
-	t.Helper()
-	at, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 8 {
-		if p := filepath.Join(at, "..", "shared", "assets", dir); isDir(p) {
-			return p
-		}
-		at = filepath.Dir(at)
-	}
-	t.Skipf("no assets %s", dir)
-	return ""
-}
-
-func isDir(p string) bool {
-	i, err := os.Stat(p)
-	return err == nil && i.IsDir()
 }
 
 func resolve(t testing.TB, r *discovery.Resolver) (*pmode.Partner, ebms.Service, error) {
