@@ -127,21 +127,17 @@ func until(cs []*x509.Certificate, now time.Time) time.Time {
 		return end
 	}
 	last := slices.MaxFunc(cs, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }).NotAfter
-	return minTime(last, now)
-}
-
-func minTime(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+	if last.After(now) {
+		return now
 	}
-	return b
+	return last
 }
 
 // expiry is a collector of gateway_certificate_expiry_seconds. It looks at the table
 // in force whenever it is asked, so that it follows reloads.
 type expiry struct {
 	desc   *prometheus.Desc
-	source pmode.Source
+	source pmode.Source // none without the role edelivery
 	tls    map[term][]*x509.Certificate
 	now    func() time.Time
 }
@@ -161,7 +157,10 @@ func (e *expiry) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (e *expiry) terms() map[term][]*x509.Certificate {
-	all := terms(e.source.Table())
+	all := map[term][]*x509.Certificate{}
+	if e.source != nil {
+		all = terms(e.source.Table())
+	}
 	maps.Copy(all, e.tls)
 	return all
 }
@@ -182,6 +181,16 @@ func registerCertificates(reg prometheus.Registerer, cfg *Config, source pmode.S
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	return e, nil
+}
+
+// buildCertificates exports and logs when certificates end.
+func (n *Node) buildCertificates(context.Context) error {
+	e, err := registerCertificates(n.reg, n.cfg, n.pmodes, time.Now)
+	if err != nil {
+		return err
+	}
+	n.work = append(n.work, func(ctx context.Context) error { return e.watch(ctx, n.log) })
+	return nil
 }
 
 // thresholds are the days before an end at which it is logged.

@@ -32,6 +32,7 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.pmodes = live
 	n.work = append(n.work, watch)
 	codec, err := regrep.New(regrep.Config{Reporter: n.cfg.Authority.agent(), ContentDomain: live.Table().Own().Domain})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
+	"oncegate/connectors/edelivery/pmode"
 	"oncegate/gateway/exchange"
 	"oncegate/gateway/kafkalog"
 	"oncegate/gateway/messages"
@@ -59,6 +60,7 @@ type Node struct {
 	redis    *redis.Client
 	messages *redisstore.Messages
 	desk     *messages.Desk
+	pmodes   pmode.Source // with the role edelivery
 
 	core     *exchange.Core
 	handlers []consumer
@@ -78,7 +80,7 @@ type consumer struct {
 // and opens the sockets. Run makes it work, Close ends it.
 func New(ctx context.Context, cfg *Config, opt Options) (*Node, error) {
 	n := newNode(cfg, opt)
-	return n, n.build(ctx, n.openEngines, n.openLog, n.makeTopics, n.openVault, n.openMemory, n.buildMessages, n.buildCore, n.buildTrail, n.buildEDelivery, n.buildRegisters, n.buildWeb, n.buildMonitor)
+	return n, n.build(ctx, n.openEngines, n.openLog, n.makeTopics, n.openVault, n.openMemory, n.buildMessages, n.buildCore, n.buildTrail, n.buildEDelivery, n.buildRegisters, n.buildWeb, n.buildCertificates, n.buildMonitor)
 }
 
 // Attach connects to the log and the memory of a deployment, for the tools of
