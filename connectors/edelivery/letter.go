@@ -138,17 +138,14 @@ func (n *node) part(l *letter, p *pmode.Partner, part Part) (ebms.PartInfo, wsse
 	if err != nil {
 		return info, out, err
 	}
-	if out.Content, err = sp.Bytes(); err != nil {
-		return info, out, err
-	}
 	if p.SignOnly {
-		return info, out, nil
-	}
-	room, err := l.spool(n.Limits).Room(len(out.Content) + overhead)
-	if err != nil {
+		out.Content, err = sp.Bytes()
 		return info, out, err
 	}
-	out.Dst = room[:0]
+	if out.Content, err = sp.Roomy(overhead); err != nil {
+		return info, out, err
+	}
+	out.Dst = out.Content[:0] // sealed in place, after it was signed
 	return info, out, nil
 }
 

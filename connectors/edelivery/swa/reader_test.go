@@ -273,11 +273,20 @@ func TestSpoolOnDiskLeavesNothingBehind(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	for _, n := range []int{0, 10, 11, 100_000} {
+	for _, n := range []int{0, 10, 11, 4096, 100_000} {
 		s := NewSpool(dir, 10)
-		b, err := s.Room(n)
-		if err != nil || len(b) != n {
-			t.Fatalf("room for %d: %d, %v", n, len(b), err)
+		if _, err := s.Write(bytes.Repeat([]byte("x"), n)); err != nil {
+			t.Fatal(err)
+		}
+		b, err := s.Roomy(28)
+		if err != nil || len(b) != n || cap(b) < n+28 {
+			t.Fatalf("room behind %d: %d of %d, %v", n, len(b), cap(b), err)
+		}
+		for i := range b[:n+28] {
+			b[:n+28][i] = 'y' // the blocks are there
+		}
+		if again, err := s.Roomy(28); err != nil || len(again) != n {
+			t.Errorf("again: %d, %v", len(again), err)
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)

@@ -73,46 +73,40 @@ func (s *Spool) spill() error {
 
 // Bytes returns all bytes. They may be changed in place and are valid until
 // Close.
-func (s *Spool) Bytes() ([]byte, error) {
+func (s *Spool) Bytes() ([]byte, error) { return s.Roomy(0) }
+
+// Roomy is Bytes with room for extra bytes behind them: what is sealed in place grows
+// by its nonce and tag. The disk blocks of the room are taken at once, so that a full
+// disk is an error here and not a signal later.
+func (s *Spool) Roomy(extra int) ([]byte, error) {
 	if s.file == nil {
+		s.buf = slices.Grow(s.buf, extra)
 		return s.buf, nil
 	}
 	if s.mapped == nil {
-		b, err := syscall.Mmap(int(s.file.Fd()), 0, int(s.size), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+		n := int(s.size) + extra
+		if extra > 0 {
+			if err := syscall.Fallocate(int(s.file.Fd()), 0, s.size, int64(extra)); err != nil {
+				return nil, fmt.Errorf("making room on disk: %w", err)
+			}
+		}
+		b, err := syscall.Mmap(int(s.file.Fd()), 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 		if err != nil {
 			return nil, fmt.Errorf("mapping part file: %w", err)
 		}
 		s.mapped = b
 	}
-	return s.mapped, nil
-}
-
-// Room returns n bytes to be filled, instead of writing. The disk blocks behind a
-// mapped file are taken at once, so that a full disk is an error here and not a
-// signal later.
-func (s *Spool) Room(n int) ([]byte, error) {
-	if s.size != 0 || s.file != nil {
-		return nil, errors.New("making room in a spool that is in use")
+	if cap(s.mapped)-int(s.size) < extra {
+		return nil, errors.New("making room in a spool that is mapped")
 	}
-	s.size = int64(n)
-	if s.size <= s.memory {
-		s.buf = make([]byte, n)
-		return s.buf, nil
-	}
-	if err := s.spill(); err != nil {
-		return nil, err
-	}
-	if err := syscall.Fallocate(int(s.file.Fd()), 0, 0, s.size); err != nil {
-		return nil, fmt.Errorf("making room on disk: %w", err)
-	}
-	return s.Bytes()
+	return s.mapped[:s.size], nil
 }
 
 // Close gives the bytes up. It may be called more than once.
 func (s *Spool) Close() error {
 	var err error
 	if s.mapped != nil {
-		err = syscall.Munmap(s.mapped)
+		err = syscall.Munmap(s.mapped[:cap(s.mapped)])
 		s.mapped = nil
 	}
 	if s.file != nil {
