@@ -25,7 +25,7 @@ ACKNOWLEDGED_WITH_WARNING, SEND_FAILURE, RECEIVED.`,
 		Example: "  oncegate message list --state SEND_FAILURE -c oncegate.yaml\n  oncegate message resend 4f6b2c1e-…@gate.example --reason \"partner mended its P-Mode\"",
 	}
 	t := configFlag(c)
-	c.AddCommand(messageList(t), messageGet(t), messageResend(t))
+	c.AddCommand(messageList(t), messageGet(t), messageResend(t), pingCommand(t))
 	return c
 }
 

@@ -103,6 +103,7 @@ func TestVerbsOnARunningDeployment(t *testing.T) {
 	})
 	t.Run("replay", func(t *testing.T) { replayVerbs(t, l, si) })
 	t.Run("dlq", func(t *testing.T) { dlqVerbs(t, l, es) })
+	t.Run("ping", func(t *testing.T) { pingVerbs(t, es, sandbox.Slovenia) })
 	t.Run("config", func(t *testing.T) { configVerbs(t, es) })
 }
 
