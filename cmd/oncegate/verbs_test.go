@@ -94,7 +94,6 @@ func TestVerbsOnARunningDeployment(t *testing.T) {
 	es, si := l.ConfigFile(sandbox.Spain), l.ConfigFile(sandbox.Slovenia)
 	t.Run("exchange", func(t *testing.T) { exchangeVerbs(t, es) })
 	t.Run("message", func(t *testing.T) { messageVerbs(t, l, es) })
-	t.Run("ping", func(t *testing.T) { pingVerbs(t, es, sandbox.Slovenia) })
 	t.Run("topic", func(t *testing.T) { topicVerbs(t, es) })
 	t.Run("state", func(t *testing.T) {
 		if out := ok(t, "state", "rebuild", "-c", es); !strings.Contains(out, "whole") {
