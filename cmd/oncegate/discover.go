@@ -27,9 +27,8 @@ PARTICIPANT, --document and --process are written as scheme::value; an ebCore
 URN stands alone. Without --document the publisher's list of documents is shown.
 Exit code 3 means that the look-up found no access point to use.`,
 		Example: `  oncegate discover iso6523-actorid-upis::0088:test01
-  oncegate discover urn:oasis:names:tc:ebcore:partyid-type:iso6523:0088:test01 \
-      --document 'busdox-docid-qns::urn:example:evidence::Certificate##v1::1.0' \
-      --process example-procid::urn:example:process:once -o json`,
+  oncegate discover iso6523-actorid-upis::0088:test01 --document example-docid::urn:example:certificate -o json
+  oncegate discover urn:oasis:names:tc:ebcore:partyid-type:iso6523:0088:test01 -f discovery.yaml`,
 		Args: cobra.ExactArgs(1),
 	}
 	t := configFlag(c)
