@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/swa"
 	"oncegate/connectors/edelivery/wssec"
@@ -26,6 +27,9 @@ type Config struct {
 	Remembered Remembered     // Required. Shared by all processes of one access point.
 	Journal    Journal        // Default none. What operators see of each message.
 	Shelf      Shelf          // Required where partners fetch their messages. Shared by Receiver and Sender and by all processes.
+
+	// Discovery is asked where no static agreement is found. Default none.
+	Discovery Discovery
 
 	// Unsent calls yield with every message on the outward leg that may still be sent:
 	// those on the log without a DeliveryReceipt. It is how a Shelf that was lost is
@@ -55,6 +59,16 @@ type Config struct {
 	SOAPFaults bool // Default false. Errors come with HTTP 500 instead of 200, unsigned ones with a SOAP fault too.
 
 	Observe func(Observation) // Default none. Called once for each message, for metrics.
+}
+
+// A Discovery finds agreements with partners whom no table names.
+type Discovery interface {
+	// Resolve returns the agreement for sending an action to a final recipient. A
+	// canon.Fault says whether to ask again later.
+	Resolve(ctx context.Context, to canon.Participant, action string) (*pmode.Partner, ebms.Service, error)
+	// Inbound returns the agreement under which a message with this header would have
+	// to verify.
+	Inbound(h *ebms.UserMessage) (*pmode.Partner, error)
 }
 
 // An Observation is how the work on one message ended.

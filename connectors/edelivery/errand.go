@@ -109,10 +109,12 @@ func (s *Sender) deliver(ctx context.Context, e *errand) (d delivery, travels bo
 // letter seals the message for the agreement that is in force. Without a letter d
 // says why none can be made, unless err does.
 func (n *node) letter(ctx context.Context, e *errand, out Outgoing) (l *letter, d delivery, err error) {
-	partner, service, err := e.table.Outbound(e.env.To, out.Action)
-	if err != nil {
+	partner, service, err := n.outbound(ctx, e, out)
+	if fault := canon.AsFault(err); err != nil && fault.Kind == canon.Unavailable {
+		return nil, d, err
+	} else if err != nil {
 		n.Logger.WarnContext(ctx, "no agreement to send", slog.String("as4", e.id), slog.Any("error", err))
-		return nil, n.failed(0, canon.CodeNoAgreement, ebms.ProcessingModeMismatch, "no agreement to send this action to this party"), nil
+		return nil, n.failed(0, fault.Code, ebms.ProcessingModeMismatch, "no agreement to send this action to this party"), nil
 	}
 	e.partner = partner
 	var recipient *x509.Certificate
@@ -139,6 +141,20 @@ func (n *node) letter(ctx context.Context, e *errand, out Outgoing) (l *letter, 
 		return nil, n.failed(0, canon.CodeSecurity, "", errNoIdentity.Error()), nil
 	}
 	return l, d, err
+}
+
+// outbound finds the agreement: a static one, else that which is discovered for the
+// final recipient.
+func (n *node) outbound(ctx context.Context, e *errand, out Outgoing) (*pmode.Partner, ebms.Service, error) {
+	p, service, err := e.table.Outbound(e.env.To, out.Action)
+	if err == nil || n.Discovery == nil || canon.AsFault(err).Code != canon.CodeNoAgreement {
+		return p, service, err
+	}
+	to := out.FinalRecipient
+	if to.ID == "" {
+		to = e.env.To
+	}
+	return n.Discovery.Resolve(ctx, to, out.Action)
 }
 
 func (n *node) failed(attempts int, code canon.Code, err ebms.Code, reason string) delivery {

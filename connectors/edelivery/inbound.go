@@ -94,6 +94,9 @@ func (in *inbound) read(ctx context.Context, reader *swa.Reader) (signal bool, e
 		return false, err
 	}
 	partner, mismatch := in.table.Match(in.header)
+	if partner == nil && r.Discovery != nil && err == nil {
+		partner, mismatch = r.Discovery.Inbound(in.header)
+	}
 	if in.from != nil && (partner == nil || partner.Name != in.from.Name) {
 		partner = in.from
 		if mismatch == nil {

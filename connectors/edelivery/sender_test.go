@@ -226,6 +226,60 @@ func TestNoAgreementToSendIsAnOutcome(t *testing.T) {
 	}
 }
 
+// found is a Discovery that knows one partner.
+type found struct {
+	partner *pmode.Partner
+	err     error
+	asked   canon.Participant
+}
+
+func (f *found) Resolve(_ context.Context, to canon.Participant, _ string) (*pmode.Partner, ebms.Service, error) {
+	f.asked = to
+	return f.partner, ebms.Service{Value: pmode.OOTSService, Type: pmode.OOTSServiceType}, f.err
+}
+
+func (f *found) Inbound(*ebms.UserMessage) (*pmode.Partner, error) { return f.partner, f.err }
+
+// Where no table names the partner, on neither side, it is discovered.
+func TestDiscoveredAgreement(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err     error
+		outcome canon.DeliveryOutcome
+		code    canon.Code
+		open    bool
+	}{
+		"found":            {nil, canon.DeliveryAcknowledged, "", false},
+		"not registered":   {canon.NewFault(canon.CodeNoAgreement, nil, ""), canon.DeliveryFailed, canon.CodeNoAgreement, false},
+		"not trusted":      {canon.NewFault(canon.CodeSecurity, nil, ""), canon.DeliveryFailed, canon.CodeSecurity, false},
+		"register is down": {canon.NewFault(canon.CodePeerUnreachable, nil, ""), "", "", true},
+	} {
+		r := newRig(t)
+		out := &found{partner: r.sender.PModes.Table().Partners()[0], err: tt.err}
+		in := &found{partner: r.requester()}
+		r.sender.Discovery, r.receiver.Discovery = out, in
+		nobody := pmode.Partner{Name: "nobody", Party: ebms.Party{ID: canon.Participant{Scheme: requesterID.Scheme, ID: "AP_SE_01"}}, Trust: r.partner.Trust}
+		r.sender.PModes = table(t, requesterID, ring().requester, nobody)
+		r.receiver.PModes = table(t, providerID, ring().provider, nobody)
+		got, err := r.sender.Handle(context.Background(), r.message("m", xmlDocument(0)))
+		if tt.open {
+			if canon.AsFault(err).Kind != canon.Unavailable {
+				t.Errorf("%s: %v, %v", name, got, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := got[0].Body.(*canon.DeliveryReceipt); d.Outcome != tt.outcome || d.Code != tt.code {
+			t.Errorf("%s: %+v", name, d)
+		}
+		if out.asked.ID != "C4 <&>" {
+			t.Errorf("%s: asked for %v", name, out.asked)
+		}
+	}
+}
+
 func TestForgottenPayloadIsAnOutcome(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

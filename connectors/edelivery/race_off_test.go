@@ -1,0 +1,5 @@
+//go:build !race
+
+package edelivery
+
+const slow = 1
