@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"oncegate/connectors/edelivery"
-	"oncegate/connectors/edelivery/pmode"
 )
 
 // How the AS4 listener asks for TLS client certificates. Which certificate a partner
@@ -46,8 +45,9 @@ func (t TLSConfig) rules() (edelivery.TLSRules, error) {
 	return edelivery.ParseTLS(t.Min, t.Max, t.Suites)
 }
 
-// as4TLS is how the AS4 listener speaks TLS; nil where a proxy ends it.
-func (n *Node) as4TLS(pmodes pmode.Source) (*tls.Config, error) {
+// as4TLS is how the AS4 listener speaks TLS; nil where a proxy ends it. asked reports
+// whether a P-Mode names TLS clients: P-Modes change while the listener stays.
+func (n *Node) as4TLS(asked func() bool) (*tls.Config, error) {
 	e := n.cfg.EDelivery
 	if e.Cert == "" {
 		return nil, nil
@@ -75,9 +75,8 @@ func (n *Node) as4TLS(pmodes pmode.Source) (*tls.Config, error) {
 	case e.ClientAuth == clientsRequest:
 		conf.ClientAuth = tls.RequestClientCert // the agreement judges it
 	case e.ClientAuth == "":
-		// P-Modes change while the listener stays.
 		conf.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			if !pmodes.Table().AsksClients() {
+			if !asked() {
 				return nil, nil
 			}
 			asking := conf.Clone()

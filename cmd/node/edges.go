@@ -96,7 +96,7 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(path, receiver)
-	tlsConf, err := n.as4TLS(live)
+	tlsConf, err := n.as4TLS(func() bool { return live.Table().AsksClients() })
 	if err != nil {
 		return err
 	}
