@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
@@ -36,8 +37,11 @@ func (s *Sender) Tend(ctx context.Context) error {
 }
 
 func (s *Sender) tend(ctx context.Context) error {
-	if err := s.Shelf.Restore(ctx, s.refill); err != nil {
-		return fmt.Errorf("filling the shelf: %w", err)
+	// Where nobody fetches the log need not be read.
+	if slices.ContainsFunc(s.PModes.Table().Partners(), func(p *pmode.Partner) bool { return p.MEP == pmode.Pull }) {
+		if err := s.Shelf.Restore(ctx, s.refill); err != nil {
+			return fmt.Errorf("filling the shelf: %w", err)
+		}
 	}
 	for {
 		due, err := s.Shelf.Due(ctx, s.Now(), dueAtOnce)
