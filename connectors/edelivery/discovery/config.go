@@ -44,7 +44,6 @@ type Activity struct {
 	Document Identifier   // Default the action, in DocumentScheme.
 	Process  Identifier   // Default the only process of the metadata.
 	Service  ebms.Service // Default the process, with its scheme as type.
-	Wire     string       // Default Action. The action on the wire.
 }
 
 // Config configures a Resolver.

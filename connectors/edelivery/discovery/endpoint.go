@@ -200,9 +200,9 @@ func (r *Resolver) agreement(ctx context.Context, c choice, a Activity) (*pmode.
 			s = t
 		}
 	}
-	s.Service, s.Actions = service, []string{a.Wire}
+	s.Service, s.Actions = service, []string{a.Action}
 	p.Services = []pmode.Service{s}
-	key := strings.Join([]string{c.transport.Name, u.String(), string(cert.Raw), service.Value, service.Type, a.Wire}, "\x00")
+	key := strings.Join([]string{c.transport.Name, u.String(), string(cert.Raw), service.Value, service.Type, a.Action}, "\x00")
 	table, err := r.table(key, p)
 	if err != nil {
 		return nil, service, &Failure{StepAgreement, Refused, c.described.Address, "the endpoint makes an agreement", "compare the partner of the transport with the endpoint", err}

@@ -51,7 +51,6 @@ type file struct {
 			Value string `yaml:"value"`
 			Type  string `yaml:"type"`
 		} `yaml:"service"`
-		Wire string `yaml:"wire"`
 	} `yaml:"activities"`
 
 	Timeout  duration `yaml:"timeout"`
@@ -114,7 +113,7 @@ func Load(ctx context.Context, l pmode.Loader, data []byte) (Config, error) {
 		c.Services = append(c.Services, Service{s.Name, s.Version})
 	}
 	for _, a := range f.Activities {
-		c.Activities = append(c.Activities, Activity{a.Action, a.Document, a.Process, ebms.Service{Value: a.Service.Value, Type: a.Service.Type}, a.Wire})
+		c.Activities = append(c.Activities, Activity{a.Action, a.Document, a.Process, ebms.Service{Value: a.Service.Value, Type: a.Service.Type}})
 	}
 	var err error
 	if c.Signers, err = loadSigners(ctx, l, &f.Signers); err != nil {

@@ -58,7 +58,7 @@ transports:
       retry: {attempts: 3}
 document_scheme: busdox-docid-qns
 activities:
-  - {action: Ask, document: "busdox-docid-qns::urn:example:evidence::Certificate##v1::1.0", process: "example-procid::urn:example:process:once", wire: Question}
+  - {action: Ask, document: "busdox-docid-qns::urn:example:evidence::Certificate##v1::1.0", process: "example-procid::urn:example:process:once"}
 ttl: 10m
 stale: 0s
 `
@@ -84,7 +84,7 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Retry.Attempts != 3 || p.Party.Role != "urn:example:role:gateway" || p.Services[0].Actions[0] != "Question" || service.Value != procValue {
+	if p.Retry.Attempts != 3 || p.Party.Role != "urn:example:role:gateway" || p.Services[0].Actions[0] != "Ask" || service.Value != procValue {
 		t.Errorf("agreement %+v, service %v", p, service)
 	}
 	h := &ebms.UserMessage{From: ebms.Party{ID: canon.Participant{Scheme: partyType, ID: "AP_XX_01"}, Role: "urn:example:role:gateway"}, To: r.own.Own().Party, Service: service, Action: "Answer"}

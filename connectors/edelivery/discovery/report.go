@@ -101,7 +101,7 @@ func (r *Resolver) activityOf(document, process Identifier) Activity {
 			return r.activity(a.Action)
 		}
 	}
-	return Activity{Action: document.Value, Document: document, Process: process, Wire: document.Value}
+	return Activity{Action: document.Value, Document: document, Process: process}
 }
 
 func (rep *Report) done(s Step, format string, args ...any) {

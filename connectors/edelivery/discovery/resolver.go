@@ -100,9 +100,6 @@ func (r *Resolver) activity(action string) Activity {
 	if out.Document.IsZero() {
 		out.Document = Identifier{Scheme: r.DocumentScheme, Value: action}
 	}
-	if out.Wire == "" {
-		out.Wire = action
-	}
 	return out
 }
 
