@@ -74,6 +74,15 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 			messages.WithLabelValues(direction, o.Outcome, known(o.Code)).Observe(o.Duration.Seconds())
 		},
 	}
+	if file := n.cfg.EDelivery.Discovery; file != "" {
+		store, err := RevocationStore(n.log)
+		if err != nil {
+			return err
+		}
+		if conf.Discovery, err = newDiscovery(ctx, n.cfg.path(file), live, store, n.log); err != nil {
+			return fmt.Errorf("edelivery.discovery: %w", err)
+		}
+	}
 	sender, err := edelivery.NewSender(conf)
 	if err != nil {
 		return err
