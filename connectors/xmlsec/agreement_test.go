@@ -257,6 +257,27 @@ func TestAgreementAndTransportDoNotStandIn(t *testing.T) {
 	wantReason(t, err, xmlsec.ReasonKeyUnresolved)
 }
 
+// A wrapped key that is wrong and a content that is wrong are one failure, in words
+// and in work (i.12).
+func TestAgreementFailuresLookAlike(t *testing.T) {
+	key := newAgreementKey(t, ecdh.X25519())
+	header, sealed := agreed(t, key.PublicKey())
+	value := between(t, header, "<xenc:CipherValue>", "<")
+	wrongKey := strings.Replace(header, value, strings.Map(func(r rune) rune {
+		if r == 'A' {
+			return 'B'
+		}
+		return 'A'
+	}, value), 1)
+	changed := map[string][]byte{"a": bytes.Clone(sealed["a"]), "b": sealed["b"]}
+	changed["a"][20] ^= 1
+	_, first := xmlsec.Decrypt(agreeing(t, wrongKey, sealed, key))
+	_, second := xmlsec.Decrypt(agreeing(t, header, changed, key))
+	if first == nil || second == nil || first.Error() != second.Error() {
+		t.Errorf("%v and %v", first, second)
+	}
+}
+
 // An exchanger of another make may not know that zeros are no secret.
 func TestSecretOfZerosIsRefused(t *testing.T) {
 	key := newAgreementKey(t, ecdh.X25519())

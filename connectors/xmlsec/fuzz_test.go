@@ -1,11 +1,14 @@
 package xmlsec_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"encoding/base64"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -96,6 +99,53 @@ func FuzzDecrypt(f *testing.F) {
 		}
 		for _, p := range parts {
 			if string(p.Content) != "first content" {
+				t.Fatalf("opened %q", base64.StdEncoding.EncodeToString(p.Content))
+			}
+		}
+	})
+}
+
+// FuzzAgreement changes the XML of keys that were agreed on. The recipient's key is a
+// constant, so that every worker opens what another sealed.
+func FuzzAgreement(f *testing.F) {
+	key, err := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	header, sealed := agreed(f, key.PublicKey())
+	f.Add([]byte(header), sealed["a"])
+	header, sealed = agreed(f, newAgreementKey(f, ecdh.P256()).PublicKey())
+	f.Add([]byte(header), sealed["a"])
+	f.Fuzz(func(t *testing.T, in, content []byte) {
+		if len(in) > 1<<16 {
+			return
+		}
+		doc, err := xmldoc.ParseBytes(in, xmldoc.Limits{})
+		if err != nil {
+			return
+		}
+		d := xmlsec.Decryption{
+			Agree:      func(xmldoc.Element) (ecdh.KeyExchanger, error) { return key, nil },
+			Ciphertext: func(string) ([]byte, error) { return content, nil },
+			Policy:     xmlsec.EncryptionPolicy{Agreements: agreements},
+		}
+		for e := range doc.Root().Descendants() {
+			switch e.Name().Local {
+			case "EncryptedKey":
+				d.Keys = append(d.Keys, e)
+			case "EncryptedData":
+				d.Data = append(d.Data, e)
+			}
+		}
+		parts, err := xmlsec.Decrypt(d)
+		if err != nil && parts != nil {
+			t.Fatal("a refusal that delivers")
+		}
+		if _, ok := errors.AsType[*xmlsec.Refusal](err); err != nil && !ok {
+			t.Fatalf("an error without a reason: %v", err)
+		}
+		for _, p := range parts {
+			if s := string(p.Content); s != "first content" && s != "second content" {
 				t.Fatalf("opened %q", base64.StdEncoding.EncodeToString(p.Content))
 			}
 		}

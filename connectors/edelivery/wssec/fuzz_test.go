@@ -13,7 +13,16 @@ func FuzzOpen(f *testing.F) {
 	fresh := sealed(f, TokenBST, OutPart{ID: "a@x", MediaType: "application/gzip", Content: []byte("one")})
 	f.Add(fresh.Envelope)
 	f.Add(sealed(f, TokenSKI).Envelope)
-	f.Add(sealed(f, TokenIssuerSerial).Envelope)
+	for _, token := range []Token{TokenPKIPath, TokenIssuerSerial, TokenThumbprint} {
+		f.Add(sealed(f, token).Envelope)
+	}
+	agreed := parties()["Ed25519"]
+	twenty, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Profile: agreed.profile, Sign: agreed.from.sign, Recipient: agreed.to.decrypt.Certificate,
+		Parts: []OutPart{{ID: "a@x", MediaType: "application/gzip", Content: []byte("one")}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(twenty.Envelope)
 	want, err := header("msg-" + newIDs("m@x").seed)
 	if err != nil {
 		f.Fatal(err)
@@ -30,9 +39,18 @@ func FuzzOpen(f *testing.F) {
 			}
 			return
 		}
-		for _, parts := range [][]SealedPart{nil, {{ID: "a@x", Content: bytes.Clone(fresh.Parts[0].Content)}}} {
-			o, err := Open(t.Context(), Opening{Envelope: env, Parts: parts, Verifier: pinned(t, ring().sender.cert), Now: testNow,
-				Decrypt: []Decryption{{Certificate: ring().receiver.cert, Key: ring().receiver.key}}})
+		openings := []Opening{
+			{},
+			{Parts: []SealedPart{{ID: "a@x", Content: bytes.Clone(fresh.Parts[0].Content)}}},
+			{Parts: []SealedPart{{ID: "a@x", MediaType: "text/xml", Content: []byte("<a/>")}}, SignOnly: true},
+			{Parts: []SealedPart{{ID: "a@x", Content: bytes.Clone(twenty.Parts[0].Content)}}, Profile: Profile20},
+		}
+		for _, in := range openings {
+			in.Envelope, in.Now = env, testNow
+			in.Verifier = pinned(t, ring().sender.cert, agreed.from.sign.Certificate)
+			in.Decrypt = []Decryption{{Certificate: ring().receiver.cert, Key: ring().receiver.key}, agreed.to.decrypt}
+			in.Allow.Tokens = Tokens()
+			o, err := Open(t.Context(), in)
 			if err != nil {
 				if code(err) == "" {
 					t.Fatalf("error without a code: %v", err)
