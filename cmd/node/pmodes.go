@@ -195,3 +195,11 @@ func (n *Node) hangup(ctx context.Context, live *pmode.Live) (end func()) {
 		<-done
 	}
 }
+
+// PModesFile returns the path of the P-Mode file; empty where none is named.
+func (c *Config) PModesFile() string {
+	if c.EDelivery.PModes == "" {
+		return ""
+	}
+	return c.path(c.EDelivery.PModes)
+}

@@ -85,6 +85,37 @@ func (s *settings) set(key, format string, args ...any) {
 	}
 }
 
+// Certificates returns the certificates of our side, each once.
+func (o *Own) Certificates() []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, i := range o.Signing {
+		out = append(out, i.Certificate)
+	}
+	for _, d := range o.Decrypt {
+		out = append(out, d.Certificate)
+	}
+	return once(out)
+}
+
+// Certificates returns the certificates that the agreement stands on, each once.
+func (p *Partner) Certificates() []*x509.Certificate {
+	out := slices.Concat(p.Trust.Pinned, p.Trust.Known, p.Trust.Anchors, p.Trust.Intermediates, p.Encrypt, p.TLS.CA, p.TLS.Clients.Pinned, p.TLS.Clients.CA)
+	if p.TLS.Own != nil {
+		out = append(out, p.TLS.Own.Leaf)
+	}
+	return once(out)
+}
+
+func once(all []*x509.Certificate) []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, c := range all {
+		if !slices.ContainsFunc(out, c.Equal) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 // Settings returns what is in force for our side, with certificates and no keys.
 func (o *Own) Settings() []Setting {
 	var s settings
