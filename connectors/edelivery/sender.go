@@ -1,6 +1,7 @@
 package edelivery
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -102,11 +103,14 @@ func (s *Sender) Handle(ctx context.Context, m canon.Message) ([]canon.Message, 
 	if err != nil {
 		return nil, fmt.Errorf("remembering what was sent: %w", err)
 	}
-	if data, err = s.Remembered.Complete(after, key, identity, data, s.Retention); err != nil {
+	if stored, err = s.Remembered.Complete(after, key, identity, data, s.Retention); err != nil {
 		// Sent, but not remembered: sent again the peer finds the duplicate.
 		s.Logger.ErrorContext(ctx, "delivery not remembered", slog.String("as4", e.id), slog.Any("error", err))
-	} else if err := json.Unmarshal(data, &d); err != nil {
-		return nil, fmt.Errorf("reading what was sent: %w", err)
+	} else if !bytes.Equal(stored, data) { // the first answer wins
+		d = delivery{}
+		if err := json.Unmarshal(stored, &d); err != nil {
+			return nil, fmt.Errorf("reading what was sent: %w", err)
+		}
 	}
 	s.noteOut(after, e, canon.MessageNote{State: d.state(), Attempts: d.Attempts, At: d.At, Code: d.Code, Error: string(d.Error)})
 	return e.outcome(d), nil
