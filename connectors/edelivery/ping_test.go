@@ -201,7 +201,7 @@ func secure(t *testing.T, conf *tls.Config, edit func(p *pmode.Partner, server *
 	r := newRig(t, func(_ *rig, _, provider *pmode.Partner, _ *Config) {
 		provider.URL = s.URL
 		provider.TLS.CA = []*x509.Certificate{s.Certificate()}
-		provider.Timeout = 5 * time.Second
+		provider.Timeout = time.Minute
 		if edit != nil {
 			edit(provider, s.Certificate())
 		}
@@ -225,18 +225,10 @@ func TestPingOverTLS(t *testing.T) {
 func TestPingOfAPartnerThatIsNotReached(t *testing.T) {
 	t.Parallel()
 	keys := ring()
-	closed := func() string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return "https://" + l.Addr().String() + "/as4"
-	}
-	at := func(url string) func(t *testing.T) *rig {
+	at := func(url string, patience time.Duration) func(t *testing.T) *rig {
 		return func(t *testing.T) *rig {
 			return newRig(t, func(_ *rig, _, provider *pmode.Partner, _ *Config) {
-				provider.URL, provider.Timeout = url, 200*time.Millisecond
+				provider.URL, provider.Timeout = url, patience
 			})
 		}
 	}
@@ -247,7 +239,7 @@ func TestPingOfAPartnerThatIsNotReached(t *testing.T) {
 		cause   string
 		steps   string
 	}{
-		{"nothing listens", at(closed()), "connection refused", "nothing listens", "tcp"},
+		{"nothing listens", at("https://127.0.0.1:1/as4", time.Minute), "connection refused", "nothing listens", "tcp"},
 		{"unknown authority", func(t *testing.T) *rig {
 			return secure(t, &tls.Config{}, func(p *pmode.Partner, _ *x509.Certificate) { p.TLS.CA = []*x509.Certificate{keys.stranger.cert} })
 		}, "leads to no authority", "not among those we trust", "tcp tls"},
@@ -278,7 +270,7 @@ func TestPingOfAPartnerThatIsNotReached(t *testing.T) {
 		{"plain HTTP", func(t *testing.T) *rig {
 			s := httptest.NewServer(http.NotFoundHandler())
 			t.Cleanup(s.Close)
-			return at("https://" + strings.TrimPrefix(s.URL, "http://"))(t)
+			return at("https://"+strings.TrimPrefix(s.URL, "http://"), time.Minute)(t)
 		}, "does not speak TLS", "plain HTTP", "tcp"},
 		{"old TLS", func(t *testing.T) *rig {
 			return secure(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, nil)
@@ -289,7 +281,7 @@ func TestPingOfAPartnerThatIsNotReached(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { l.Close() })
-			return at("https://" + l.Addr().String())(t)
+			return at("https://"+l.Addr().String(), 200*time.Millisecond)(t)
 		}, "no answer in time", "firewall", "tcp"},
 		{"cut off", func(t *testing.T) *rig {
 			r := newRig(t)

@@ -233,6 +233,7 @@ func FuzzRead(f *testing.F) {
 	sig := &Signal{Timestamp: time.Date(2026, 9, 14, 0, 0, 0, 0, time.UTC), MessageID: "s@x", RefToMessageID: "m@x"}
 	f.Add(b)
 	f.Add(AppendError(nil, sig, Errorf(Other, "detail"), "i"))
+	f.Add(AppendPullRequest(nil, sig, "urn:mpc:a", "i"))
 	f.Add(AppendReceipt(nil, sig, [][]byte{[]byte(`<ds:Reference xmlns:ds="` + DSNamespace + `" URI="#a"><ds:DigestValue>QQ==</ds:DigestValue></ds:Reference>`)}, "i"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := xmldoc.ParseBytes(b, xmldoc.Limits{MaxBytes: 1 << 16})
