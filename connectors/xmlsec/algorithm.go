@@ -135,13 +135,14 @@ const (
 )
 
 const (
-	transformEnveloped  = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
-	transformAttachment = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform"
-	transformCiphertext = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Ciphertext-Transform"
-	typeContentOnly     = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Only"
-	typeEncryptedKey    = "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#EncryptedKey"
-	mgf1SHA256          = "http://www.w3.org/2009/xmlenc11#mgf1sha256"
-	digestSHA1          = "http://www.w3.org/2000/09/xmldsig#sha1" // only as parameter of RSAOAEPMGF1P
+	transformEnveloped   = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+	transformAttachment  = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform"
+	transformCiphertext  = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Ciphertext-Transform"
+	typeContentOnly      = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Only"
+	typeEncryptedKeySHA1 = "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#EncryptedKeySHA1"
+	typeEncryptedKey     = "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#EncryptedKey"
+	mgf1SHA256           = "http://www.w3.org/2009/xmlenc11#mgf1sha256"
+	digestSHA1           = "http://www.w3.org/2000/09/xmldsig#sha1" // only as parameter of RSAOAEPMGF1P
 )
 
 // The namespaces of this package.

@@ -1,11 +1,12 @@
 package xmlsec
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha1" // parameter of RSAOAEPMGF1P only
+	"crypto/sha1" //nolint:gosec // parameter of RSAOAEPMGF1P, and in the name of a key
 	"crypto/subtle"
 	"slices"
 	"strings"
@@ -248,6 +249,10 @@ func (d *encryptedData) namesItsKey() error {
 	if err != nil {
 		return structure(err)
 	}
+	c := childrenOf(str)
+	if by := c.maybe(xmldoc.Name{Space: SpaceWSSE, Local: "KeyIdentifier"}); !by.IsZero() && c.atEnd() {
+		return d.key.isCalled(by)
+	}
 	ref, err := str.Only(xmldoc.Name{Space: SpaceWSSE, Local: "Reference"})
 	if err != nil {
 		return structure(err)
@@ -255,6 +260,22 @@ func (d *encryptedData) namesItsKey() error {
 	uri, _ := ref.Attr(plain("URI"))
 	id, ok := strings.CutPrefix(uri, "#")
 	if !ok || !hasID(d.key.element, id) {
+		return refuse(ReasonMissingTarget, "encrypted data that names another key", nil)
+	}
+	return nil
+}
+
+// isCalled refuses a wsse:KeyIdentifier that is not the SHA-1 of the wrapped key (SOAP
+// Message Security 1.1, 7.3).
+func (k *encryptedKey) isCalled(by xmldoc.Element) error {
+	if kind, _ := by.Attr(plain("ValueType")); kind != typeEncryptedKeySHA1 {
+		return refuse(ReasonStructure, "encrypted data that names its key otherwise", nil)
+	}
+	got, err := base64Text(by, sha1.Size)
+	if err != nil {
+		return err
+	}
+	if sum := sha1.Sum(k.wrapped); !bytes.Equal(got, sum[:]) { //nolint:gosec // a name, not a proof
 		return refuse(ReasonMissingTarget, "encrypted data that names another key", nil)
 	}
 	return nil
