@@ -25,7 +25,7 @@ connection, TLS; nothing is sent) and CRLs at addresses.
 
 Exit code 0: all is well; 5: there are warnings; 3: something fails.`,
 		Example: `  oncegate doctor -c /etc/oncegate/oncegate.yaml
-  oncegate doctor --network -o json | jq '.[] | select(.state != "ok")'`,
+  oncegate doctor --network -o json -c oncegate.yaml`,
 		Args: cobra.NoArgs,
 	}
 	t := configFlag(c)
