@@ -35,7 +35,7 @@ func newPKI(now func() time.Time) (*pki, error) {
 		SerialNumber:          serial(),
 		Subject:               pkix.Name{CommonName: "oncegate sandbox CA", Organization: []string{"oncegate sandbox"}},
 		NotBefore:             now().Add(-time.Hour),
-		NotAfter:              now().AddDate(0, 0, 30),
+		NotAfter:              now().AddDate(1, 0, 0),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
@@ -97,7 +97,7 @@ func (p *pki) accessPoint(name string) (*rsa.PrivateKey, []byte, error) {
 
 func (p *pki) issue(tpl *x509.Certificate, pub crypto.PublicKey) ([]byte, error) {
 	tpl.SerialNumber = serial()
-	tpl.NotBefore, tpl.NotAfter = p.now().Add(-time.Hour), p.now().AddDate(0, 0, 29)
+	tpl.NotBefore, tpl.NotAfter = p.now().Add(-time.Hour), p.now().AddDate(1, 0, -1)
 	der, err := x509.CreateCertificate(rand.Reader, tpl, p.cert, pub, p.key)
 	if err != nil {
 		return nil, fmt.Errorf("issuing certificate for %s: %w", tpl.Subject.CommonName, err)
