@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"oncegate/connectors/edelivery/pmode"
@@ -207,7 +207,7 @@ func (r *Resolver) reportEndpoints(d *Described, c choice) []EndpointReport {
 					o.Certificates = append(o.Certificates, *describeCertificate(cert))
 				}
 			}
-			o.Chosen = c.transport != nil && e.Profile == c.endpoint.Profile && e.Address == c.endpoint.Address && strings.Contains(strings.Join(ids, "\n"), c.process.String())
+			o.Chosen = c.transport != nil && e.Profile == c.endpoint.Profile && e.Address == c.endpoint.Address && (len(ids) == 0 || slices.Contains(p.IDs, c.process))
 			out = append(out, o)
 		}
 	}
