@@ -25,7 +25,7 @@ func mapped(t *testing.T, size int) []byte {
 // A part is signed, encrypted, decrypted and verified where it lies: however long it
 // is, the heap does not grow. Text with line ends of CRLF is no exception.
 func TestLongPartsStayWhereTheyAre(t *testing.T) {
-	const size = 32 << 20
+	const size = 8 << 20
 	content := mapped(t, size)
 	for i := range content {
 		content[i] = byte('a' + i%26)

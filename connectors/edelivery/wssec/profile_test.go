@@ -19,6 +19,9 @@ func TestEveryProfileWithEveryToken(t *testing.T) {
 	for name, a := range parties() {
 		for _, sign := range Tokens() {
 			for _, encrypt := range Tokens() {
+				if a.profile != Profile115 && sign != encrypt {
+					continue // forms and algorithms do not know of each other
+				}
 				s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Profile: a.profile, Sign: a.from.sign, SignToken: sign,
 					Recipient: a.to.decrypt.Certificate, EncryptToken: encrypt,
 					Parts: []OutPart{{ID: "a@x", MediaType: "application/gzip", Content: []byte("one")}, {ID: "b@x", MediaType: "application/pdf", Content: []byte("two")}}})
