@@ -84,7 +84,6 @@ func TestReceiptOfAnother(t *testing.T) {
 
 // TestOwnExpired: with nothing but an expired certificate of ours nothing is sent.
 func TestOwnExpired(t *testing.T) {
-	t.Skip("waiting")
 	t.Parallel()
 	k := rings["rsa2048"]()
 	old := k.authority.issue(ourID.ID, "rsa2048", expired)

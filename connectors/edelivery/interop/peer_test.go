@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 
 func start(dir string) (*peer, error) {
 	cp := filepath.Join(dir, "peer.jar") + string(os.PathListSeparator) + filepath.Join(dir, "lib", "*")
-	cmd := exec.Command("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.security.egd=file:/dev/urandom", "-cp", cp, "peer.Peer")
+	cmd := exec.Command("java", "-Xmx3g", "-XX:+UseSerialGC", "-Djava.security.egd=file:/dev/urandom", "-cp", cp, "peer.Peer")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -88,6 +88,9 @@ func live(t testing.TB) *peer {
 	return jvm
 }
 
+// client gives up a peer that hangs: the run would end without a word.
+var client = &http.Client{Timeout: 2 * time.Minute}
+
 type object map[string]any
 
 // ask gives the peer one command and reads its answer.
@@ -97,7 +100,7 @@ func (p *peer) ask(t testing.TB, command object, answer any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.Post(p.control, "application/json", bytes.NewReader(b))
+	resp, err := client.Post(p.control, "application/json", bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -186,7 +187,7 @@ func (r *rig) serve(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	rec := r.post(req.Header.Get("Content-Type"), b)
+	rec := r.take(req.Header.Get("Content-Type"), b, req.TLS)
 	r.mu.Lock()
 	r.inbound = append(r.inbound, rec)
 	r.mu.Unlock()
@@ -196,9 +197,12 @@ func (r *rig) serve(w http.ResponseWriter, req *http.Request) {
 }
 
 // post gives our receiver one body as it is.
-func (r *rig) post(contentType string, body []byte) exchange {
+func (r *rig) post(contentType string, body []byte) exchange { return r.take(contentType, body, nil) }
+
+func (r *rig) take(contentType string, body []byte, connection *tls.ConnectionState) exchange {
 	req := httptest.NewRequest(http.MethodPost, "/as4", bytes.NewReader(body))
 	req.Header.Set("Content-Type", contentType)
+	req.TLS = connection
 	rec := httptest.NewRecorder()
 	r.receiver.ServeHTTP(rec, req)
 	return exchange{contentType: contentType, body: body, status: rec.Code, answer: rec.Body.Bytes(), answerType: rec.Header().Get("Content-Type")}
@@ -261,7 +265,7 @@ func waitUntil(then time.Time) func(*http.Request, []byte) []byte {
 
 // postStation gives phase4 one body as it is.
 func (r *rig) postStation(contentType string, body []byte) (exchange, error) {
-	resp, err := http.Post(r.station.URL, contentType, bytes.NewReader(body))
+	resp, err := client.Post(r.station.URL, contentType, bytes.NewReader(body))
 	if err != nil {
 		return exchange{}, err
 	}

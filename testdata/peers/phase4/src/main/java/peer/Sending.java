@@ -48,6 +48,9 @@ final class Sending {
     m.cryptoFactorySign(station.signing).cryptoFactoryCrypt(station.decrypting);
     m.pmode(Profiles.pmode(station.profile, c.getAsString("certificate") != null, c.getAsString("from"), c.getAsString("to"),
         c.getAsString("url")));
+    if (c.getAsObject("tls") != null) {
+      m.httpClientFactory(Tls.settings(c.getAsObject("tls")));
+    }
     m.httpRetrySettings(new HttpRetrySettings().setMaxRetries(0));
     m.endpointURL(c.getAsString("url"));
     m.messageID(c.getAsString("message"));
