@@ -81,7 +81,7 @@ func forbidden(room, imp string) string {
 		return "the gateway knows no XML"
 	case under(room, "gateway/exchange", "gateway/imi") && isOurs && !under(ours, "gateway/exchange", "gateway/imi", "gateway/consent", "gateway/preview", "gateway/routing", "schemas/canon"):
 		return "a core imports its neighbours of domain and canon only"
-	case under(room, "gateway/consent", "gateway/preview", "gateway/routing") && isOurs && under(ours, "gateway/kafkalog", "gateway/redisstore", "gateway/api", "gateway/web"):
+	case under(room, "gateway/consent", "gateway/preview", "gateway/routing", "gateway/messages", "gateway/replay") && isOurs && under(ours, "gateway/kafkalog", "gateway/redisstore", "gateway/api", "gateway/web"):
 		return "the domain does not know its technology"
 	case strings.HasPrefix(imp, "github.com/segmentio/kafka-go") && !under(room, "gateway/kafkalog"):
 		return "Kafka has one room"
@@ -89,6 +89,10 @@ func forbidden(room, imp string) string {
 		return "Kafka has one room"
 	case strings.HasPrefix(imp, "github.com/redis/go-redis") && !under(room, "gateway/redisstore"):
 		return "Redis has one room"
+	case (strings.HasPrefix(imp, "github.com/miekg/pkcs11") || strings.HasPrefix(imp, "software.sslmate.com/src/go-pkcs12")) && !under(room, "connectors/edelivery/keystore"):
+		return "keys come from one room"
+	case (strings.HasPrefix(imp, "github.com/miekg/dns") || strings.HasPrefix(imp, "golang.org/x/net/dns")) && !under(room, "connectors/edelivery/discovery"):
+		return "DNS has one room"
 	case strings.HasPrefix(imp, "github.com/beevik/etree") && !under(room, "connectors/xmldoc"):
 		return "etree has one room"
 	case imp == "net/http" && !under(room, "gateway/api", "gateway/web", "connectors/edelivery", "connectors/register", "connectors/directory"):

@@ -22,7 +22,10 @@ func serveCommand() *cobra.Command {
 		Long: `Run a node of one Member State. Without --role it takes every role; with it,
 several processes share the work, and each holds only the keys it needs.
 
-Without --embedded it wants a real Apache Kafka and a real Redis.`,
+Without --embedded it wants a real Apache Kafka and a real Redis.
+
+P-Modes are loaded again when their file changes and, without --embedded, on SIGHUP:
+all or nothing, with every fault in the log.`,
 		Example: `  oncegate serve -c deploy/oncegate.yaml
   oncegate serve -c oncegate.yaml --role core --role web
   oncegate serve -c oncegate.yaml --embedded --data /var/lib/oncegate`,
