@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // works uses the key and checks the outcome with the certificate.
@@ -177,39 +176,5 @@ func TestRefFaults(t *testing.T) {
 	f.data = map[string][]byte{"c.pem": certPEM(p.cert), "k.pem": keyPEM(p.key)}
 	if _, err := Open(t.Context(), Ref{Certificate: "c.pem", Key: "k.pem", Provider: "other"}, f); err == nil {
 		t.Error("unknown provider is accepted")
-	}
-}
-
-func TestCurrent(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	m := middle()
-	ec := newPair(ecKey(), "ec", &m).cert
-	from := func(days, until int) *x509.Certificate {
-		c := *newPair(rsaKey(), "rsa", &m).cert
-		c.NotBefore, c.NotAfter = now.AddDate(0, 0, days), now.AddDate(0, 0, until)
-		return &c
-	}
-	old, next, future, gone := from(-300, 20), from(-2, 400), from(10, 700), from(-1, -0)
-	gone.NotAfter = now.Add(-time.Second)
-	self := func(c *x509.Certificate) *x509.Certificate { return c }
-	for _, tt := range []struct {
-		name string
-		list []*x509.Certificate
-		kind Kind
-		want *x509.Certificate
-	}{
-		{"the successor takes over", []*x509.Certificate{old, next, future}, RSA, next},
-		{"in any order", []*x509.Certificate{future, next, old}, RSA, next},
-		{"not before its first day", []*x509.Certificate{old, future}, RSA, old},
-		{"not after its last", []*x509.Certificate{gone, old}, RSA, old},
-		{"of the wanted kind", []*x509.Certificate{old, ec}, EC, ec},
-		{"none of the kind", []*x509.Certificate{old}, Ed25519, nil},
-		{"none valid", []*x509.Certificate{future, gone, nil}, RSA, nil},
-	} {
-		got, err := Current(tt.list, self, tt.kind, now)
-		if got != tt.want || (err == nil) != (tt.want != nil) {
-			t.Errorf("%s: got %v, %v", tt.name, got, err)
-		}
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
-	"fmt"
-	"time"
 )
 
 // A Kind is a kind of key, as the profiles of eDelivery tell them apart (b.1, b.5).
@@ -74,26 +72,4 @@ func matches(c *x509.Certificate, key crypto.PrivateKey) bool {
 	}
 	own, ok := PublicKey(c).(interface{ Equal(crypto.PublicKey) bool })
 	return ok && pub != nil && own.Equal(pub)
-}
-
-// Current returns the one of a list that is to be used for something new: of the
-// wanted kind and valid now. Where certificates overlap, the one that became valid
-// last is used, so that a successor takes over on its first day and what was sealed
-// for its predecessor is still opened, as every identity decrypts.
-func Current[T any](list []T, certificate func(T) *x509.Certificate, kind Kind, now time.Time) (T, error) {
-	var best T
-	var chosen *x509.Certificate
-	for _, e := range list {
-		c := certificate(e)
-		if c == nil || KindOf(c) != kind || now.Before(c.NotBefore) || now.After(c.NotAfter) {
-			continue
-		}
-		if chosen == nil || c.NotBefore.After(chosen.NotBefore) {
-			best, chosen = e, c
-		}
-	}
-	if chosen == nil {
-		return best, fmt.Errorf("no %s certificate of ours is valid now", kind)
-	}
-	return best, nil
 }
