@@ -112,7 +112,7 @@ func newRig(t testing.TB, s setup) *rig {
 		s.encrypt = s.token
 	}
 	k := rings[s.keys]()
-	r := &rig{keys: k, setup: s, dir: t.TempDir(), codec: &codec{outbox: map[canon.MessageID]outgoing{}}}
+	r := &rig{keys: k, dir: t.TempDir()}
 	if s.trust == nil {
 		s.trust = []*x509.Certificate{k.ourSign.cert, k.authority.cert}
 	}
@@ -135,9 +135,17 @@ func newRig(t testing.TB, s setup) *rig {
 	t.Cleanup(r.server.Close)
 	r.proxy = httptest.NewServer(http.HandlerFunc(r.forward))
 	t.Cleanup(r.proxy.Close)
+	r.equip(t, s, r.proxy.URL)
+	return r
+}
 
+// equip makes our access point; the partner listens at url.
+func (r *rig) equip(t testing.TB, s setup, url string) {
+	t.Helper()
+	k := r.keys
+	r.setup, r.codec = s, &codec{outbox: map[canon.MessageID]outgoing{}}
 	partner := pmode.Partner{
-		Name: "phase4", Party: ebms.Party{ID: theirID, Role: role}, OwnRole: role, URL: r.proxy.URL,
+		Name: "phase4", Party: ebms.Party{ID: theirID, Role: role}, OwnRole: role, URL: url,
 		Trust:    wssec.Trust{Anchors: []*x509.Certificate{k.authority.cert}, Names: []string{theirID.ID}},
 		Encrypt:  []*x509.Certificate{k.theirDecrypt.cert},
 		SignOnly: s.signOnly,
@@ -177,7 +185,6 @@ func newRig(t testing.TB, s setup) *rig {
 	if r.sender, err = edelivery.NewSender(config); err != nil {
 		t.Fatal(err)
 	}
-	return r
 }
 
 // serve is our receiver with an ear on the line.
@@ -362,10 +369,10 @@ func (r *rig) traffic() (inbound, outbound []exchange) {
 
 // message is a canonical message that carries the documents; its ids are the same
 // whenever the name is.
-func (r *rig) message(name string, docs ...document) canon.Message {
+func (r *rig) message(name string, at time.Time, docs ...document) canon.Message {
 	m := canon.Message{
-		ID:   canon.MessageID(canon.DeriveUUID("interop", name, fmt.Sprint(time.Now().UnixNano()))),
-		Kind: canon.KindEvidenceRequest, Conversation: "c", At: time.Now(),
+		ID:   canon.MessageID(canon.DeriveUUID("interop", name)),
+		Kind: canon.KindEvidenceRequest, Conversation: "c", At: at,
 		Body: &canon.EvidenceRequest{Envelope: canon.Envelope{Leg: canon.LegOut, From: ourID, To: theirID, Exchange: "x"}},
 	}
 	r.codec.mu.Lock()
@@ -377,7 +384,7 @@ func (r *rig) message(name string, docs ...document) canon.Message {
 // send lets our access point send the documents to phase4.
 func (r *rig) send(t testing.TB, docs ...document) *canon.DeliveryReceipt {
 	t.Helper()
-	return r.handle(t, r.message(t.Name(), docs...))
+	return r.handle(t, r.message(fmt.Sprint(t.Name(), time.Now().UnixNano()), time.Now(), docs...))
 }
 
 func (r *rig) handle(t testing.TB, m canon.Message) *canon.DeliveryReceipt {
