@@ -74,7 +74,7 @@ type Discovery interface {
 // An Observation is how the work on one message ended.
 type Observation struct {
 	Inbound  bool
-	Outcome  string // accepted, duplicate, conflict, refused, muted, busy, shed, signal; acknowledged, failed
+	Outcome  string // accepted, duplicate, conflict, refused, muted, busy, shed, signal, pulled, empty; acknowledged, failed
 	Code     string // ebMS error code, if any
 	Attempts int    // outbound
 	Duration time.Duration

@@ -95,7 +95,11 @@ func (s *Sender) deliver(ctx context.Context, e *errand) (d delivery, travels bo
 	e.action = out.Action
 	if p, _, err := e.table.Outbound(e.env.To, out.Action); err == nil && p.MEP == pmode.Pull {
 		e.partner = p
-		return d, false, s.shelve(ctx, e) // sealed when the partner fetches it
+		err := s.shelve(ctx, e) // sealed when the partner fetches it
+		if errors.Is(err, canon.ErrForgotten) {
+			return s.failed(0, canon.CodePayloadForgotten, "", "what it should carry was forgotten"), true, nil
+		}
+		return d, false, err
 	}
 	l, d, err := s.letter(ctx, e, out)
 	if l == nil {

@@ -153,7 +153,7 @@ func (in *inbound) handOut(ctx context.Context, s *canon.Shelved) (*errand, *let
 	case err != nil:
 		return e, nil, fmt.Errorf("encoding message: %w", err)
 	case !ok:
-		return e, nil, r.Shelf.Drop(ctx, s.Message.ID)
+		return e, nil, r.Shelf.Drop(ctx, s.Message.ID, s.Message.Series)
 	}
 	e.action = out.Action
 	l, d, err := r.letter(ctx, e, out)
@@ -279,7 +279,7 @@ func (n *node) settle(ctx context.Context, e *errand, d delivery) error {
 	if err := n.Publish(ctx, e.outcome(d)...); err != nil {
 		return fmt.Errorf("publishing delivery: %w", err)
 	}
-	if err := n.Shelf.Drop(ctx, e.m.ID); err != nil {
+	if err := n.Shelf.Drop(ctx, e.m.ID, e.m.Series); err != nil {
 		return fmt.Errorf("taking message from the shelf: %w", err)
 	}
 	n.noteOut(ctx, e, canon.MessageNote{State: d.state(), Attempts: d.Attempts, At: d.At, Code: d.Code, Error: string(d.Error)})

@@ -20,7 +20,8 @@ import (
 // package.
 type Shelf interface {
 	// Put lays a message on the shelf of its partition. A message that lies there
-	// stays as it is, wherever it stands. Taken and Kept of s are not read.
+	// stays as it is, wherever it stands, unless it is of an earlier series: that one
+	// is over, and gives way. Taken and Kept of s are not read.
 	Put(ctx context.Context, s canon.Shelved) error
 	// Take hands out the oldest message of the partition that is ready at now, until
 	// lease has passed; nil where there is none. Taken counts this time too.
@@ -30,8 +31,8 @@ type Shelf interface {
 	Keep(ctx context.Context, id canon.MessageID, kept []byte) error
 	// Find returns the message, nil where it is not there.
 	Find(ctx context.Context, id canon.MessageID) (*canon.Shelved, error)
-	// Drop removes the message, if it is there.
-	Drop(ctx context.Context, id canon.MessageID) error
+	// Drop removes the message, if it is there in that series.
+	Drop(ctx context.Context, id canon.MessageID, series int) error
 	// Due returns up to max messages that are spent at now. They stay until Drop.
 	Due(ctx context.Context, now time.Time, max int) ([]canon.Shelved, error)
 	// Restore calls fill where the shelf was lost, or never filled, since Restore
@@ -80,7 +81,7 @@ func (s *shelved) before(o *shelved) int {
 func (m *MemoryShelf) Put(_ context.Context, s canon.Shelved) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, there := m.items[s.Message.ID]; there {
+	if old, there := m.items[s.Message.ID]; there && old.Message.Series >= s.Message.Series {
 		return nil
 	}
 	s.Taken, s.Kept = 0, nil
@@ -128,10 +129,12 @@ func (m *MemoryShelf) Find(_ context.Context, id canon.MessageID) (*canon.Shelve
 }
 
 // Drop implements Shelf.
-func (m *MemoryShelf) Drop(_ context.Context, id canon.MessageID) error {
+func (m *MemoryShelf) Drop(_ context.Context, id canon.MessageID, series int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.items, id)
+	if s, there := m.items[id]; there && s.Message.Series == series {
+		delete(m.items, id)
+	}
 	return nil
 }
 

@@ -77,10 +77,16 @@ end
 
 var (
 	putScript = redis.NewScript(setTerm + `
-local item, ready, due = KEYS[1], KEYS[2], KEYS[3]
+local item, ready, due, sets = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, at, expires, term = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-if redis.call('EXISTS', item) == 1 then return 0 end
-redis.call('HSET', item, 'at', at, 'expires', expires, 'attempts', ARGV[5], 'taken', '0', 'shelf', ARGV[6], 'partition', ARGV[7], 'conversation', ARGV[8], 'message', ARGV[9])
+local shelf, series = unpack(redis.call('HMGET', item, 'shelf', 'series'))
+if series then
+  if tonumber(series) >= tonumber(ARGV[10]) then return 0 end
+  redis.call('DEL', item)
+  redis.call('ZREM', sets .. 'ready:' .. shelf, id)
+  redis.call('ZREM', sets .. 'out:' .. shelf, id)
+end
+redis.call('HSET', item, 'series', ARGV[10], 'at', at, 'expires', expires, 'attempts', ARGV[5], 'taken', '0', 'shelf', ARGV[6], 'partition', ARGV[7], 'conversation', ARGV[8], 'message', ARGV[9])
 redis.call('PEXPIRE', item, term)
 add(ready, at, id, term)
 add(due, expires, id, term)
@@ -115,7 +121,8 @@ return 1`)
 
 	dropScript = redis.NewScript(`
 local item, due, sets, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
-local shelf = redis.call('HGET', item, 'shelf')
+local shelf, series = unpack(redis.call('HMGET', item, 'shelf', 'series'))
+if series and series ~= ARGV[2] then return 0 end
 redis.call('DEL', item)
 redis.call('ZREM', due, id)
 if shelf then
@@ -133,7 +140,8 @@ end
 return all`)
 )
 
-// Put lays a message on the shelf of its partition, unless it lies there.
+// Put lays a message on the shelf of its partition, unless it lies there in this
+// series or a later one.
 func (s *Shelf) Put(ctx context.Context, item canon.Shelved) error {
 	m := item.Message
 	text, err := s.sealMessages(ctx, m.Conversation, []canon.Message{m})
@@ -142,9 +150,9 @@ func (s *Shelf) Put(ctx context.Context, item canon.Shelved) error {
 	}
 	id, shelf := hashOf(string(m.ID)), hashOf(item.Partition)
 	term := max(time.Until(item.Expires), 0) + s.cfg.Grace
-	keys := []string{s.key("item:" + id), s.key("ready:" + shelf), s.key("due")}
+	keys := []string{s.key("item:" + id), s.key("ready:" + shelf), s.key("due"), s.key("")}
 	return unavailable("putting a message on the shelf", putScript.Run(ctx, s.cfg.Client, keys,
-		id, millis(m.At), millis(item.Expires), term.Milliseconds(), item.Attempts, shelf, item.Partition, string(m.Conversation), text).Err())
+		id, millis(m.At), millis(item.Expires), term.Milliseconds(), item.Attempts, shelf, item.Partition, string(m.Conversation), text, m.Series).Err())
 }
 
 // Take hands out the oldest message of the partition that is ready at now, until
@@ -184,11 +192,11 @@ func (s *Shelf) Find(ctx context.Context, id canon.MessageID) (*canon.Shelved, e
 	return s.read(ctx, fields)
 }
 
-// Drop removes the message, if it is there.
-func (s *Shelf) Drop(ctx context.Context, id canon.MessageID) error {
+// Drop removes the message, if it is there in that series.
+func (s *Shelf) Drop(ctx context.Context, id canon.MessageID, series int) error {
 	name := hashOf(string(id))
 	keys := []string{s.key("item:" + name), s.key("due"), s.key("")}
-	return unavailable("taking a message down", dropScript.Run(ctx, s.cfg.Client, keys, name).Err())
+	return unavailable("taking a message down", dropScript.Run(ctx, s.cfg.Client, keys, name, series).Err())
 }
 
 // Due returns up to most messages that are spent at now. They stay until Drop.

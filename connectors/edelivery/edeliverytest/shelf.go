@@ -20,7 +20,7 @@ type Shelf interface {
 	Take(ctx context.Context, partition string, now time.Time, lease time.Duration) (*canon.Shelved, error)
 	Keep(ctx context.Context, id canon.MessageID, kept []byte) error
 	Find(ctx context.Context, id canon.MessageID) (*canon.Shelved, error)
-	Drop(ctx context.Context, id canon.MessageID) error
+	Drop(ctx context.Context, id canon.MessageID, series int) error
 	Due(ctx context.Context, now time.Time, max int) ([]canon.Shelved, error)
 	Restore(ctx context.Context, fill func(ctx context.Context) error) error
 }
@@ -106,7 +106,7 @@ func (r *shelfRig) keep(s canon.Shelved, kept string) {
 
 func (r *shelfRig) drop(s canon.Shelved) {
 	r.t.Helper()
-	if err := r.shelf.Drop(r.t.Context(), s.Message.ID); err != nil {
+	if err := r.shelf.Drop(r.t.Context(), s.Message.ID, s.Message.Series); err != nil {
 		r.t.Fatalf("Drop: %v", err)
 	}
 }
@@ -208,6 +208,27 @@ func RunShelf(t *testing.T, open func(t *testing.T) (s Shelf, lose func())) {
 			r.drop(a)
 			r.put(a)
 			r.take("urn:mpc:a", &a, 1)
+		},
+		"a later series takes the place of an earlier one": func(r *shelfRig) {
+			a, again := r.message(1), r.message(1)
+			again.Message.Series = 1
+			again.Expires = again.Expires.Add(time.Hour)
+			r.put(a)
+			r.take("urn:mpc:a", &a, 1)
+			r.keep(a, "kept")
+			r.put(again)
+			r.find(again, true, 0, nil)
+			r.put(a)
+			r.drop(a) // who ends the earlier one is late
+			r.take("urn:mpc:a", &again, 1)
+			r.take("urn:mpc:a", nil, 0)
+			r.pass(time.Hour)
+			r.due()
+			r.take("urn:mpc:a", &again, 2)
+			r.drop(again)
+			r.pass(2 * time.Hour)
+			r.due()
+			r.take("urn:mpc:a", nil, 0)
 		},
 		"used up it is due once the last lease ended": func(r *shelfRig) {
 			a, b := r.message(1), r.message(2)
