@@ -175,3 +175,44 @@ func TestReindentedMessagesAreRefused(t *testing.T) {
 	}
 	t.Logf("%d signed messages refused", refused)
 }
+
+// The interoperability vectors that choose nodes by XPath, and all by DSA with SHA-1:
+// nothing of that exists here. Their ds:SignedInfo still has one canonical form.
+func TestVectorsWithXPath(t *testing.T) {
+	root := filepath.Join(assets(t, "as4"), "santuario", "exc-c14n-interop")
+	for _, tt := range []struct {
+		file string
+		info string // canonical octets of ds:SignedInfo
+	}{
+		{"Y3/signature.xml", "c14n-8.txt"}, {"Y4/signature.xml", "c14n-27.txt"},
+		{"Y5/signature.xml", "c14n-27.txt"}, {"Y5/signatureCommented.xml", ""},
+	} {
+		b, err := os.ReadFile(filepath.Join(root, tt.file))
+		if err != nil {
+			t.Logf("%s is absent", tt.file)
+			continue
+		}
+		doc, err := xmldoc.ParseBytes(b, xmldoc.Limits{})
+		if err != nil {
+			t.Logf("%s: %v", tt.file, err)
+			continue
+		}
+		_, err = xmlsec.Verify(xmlsec.Verification{Signature: findSignature(t, doc), Key: xmlsec.WithKey(keys().rsa.Public()), Policy: allowAll})
+		wantReason(t, err, xmlsec.ReasonUnknownAlgorithm)
+		if tt.info == "" {
+			continue
+		}
+		want, err := os.ReadFile(filepath.Join(root, filepath.Dir(tt.file), tt.info))
+		if err != nil {
+			t.Errorf("%s: %v", tt.file, err)
+			continue
+		}
+		info, err := findSignature(t, doc).Only(xmldoc.Name{Space: xmlsec.SpaceDS, Local: "SignedInfo"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.AppendCanonical(nil, xmldoc.C14N{Inclusive: true}); !bytes.Equal(got, want) {
+			t.Errorf("%s: canonical ds:SignedInfo is %q", tt.file, got)
+		}
+	}
+}

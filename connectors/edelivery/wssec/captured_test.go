@@ -3,6 +3,7 @@ package wssec
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -186,5 +187,14 @@ func TestCollectedMessagesAreRefused(t *testing.T) {
 				t.Errorf("err = %v, want %q", err, want)
 			}
 		})
+	}
+}
+
+// An entity bomb ends at its DOCTYPE.
+func TestEntityBombIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := xmldoc.ParseBytes(asset(t, "wss4j/soap/recursiveDTD.txt"), xmldoc.Limits{})
+	if e, ok := errors.AsType[*xmldoc.ParseError](err); !ok || e.Reason != xmldoc.ReasonDoctype {
+		t.Errorf("%v, want %s", err, xmldoc.ReasonDoctype)
 	}
 }

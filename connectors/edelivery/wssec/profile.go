@@ -1,6 +1,7 @@
 package wssec
 
 import (
+	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -127,7 +128,7 @@ func (p Profile) signs(c *x509.Certificate) error {
 }
 
 // encryptionKey returns the key of a certificate as xmlsec wants it.
-func (p Profile) encryptionKey(c *x509.Certificate) (any, error) {
+func (p Profile) encryptionKey(c *x509.Certificate) (crypto.PublicKey, error) {
 	switch p {
 	case Profile20, Profile20ECDSA:
 		key, err := agreementKey(c)
