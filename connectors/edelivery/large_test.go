@@ -199,12 +199,13 @@ func BenchmarkLarge(b *testing.B) {
 				}
 			}()
 			var took time.Duration
-			n := 0
+			n, start := 0, cpu(b)
 			for b.Loop() {
 				took, n = took+through(b, &c, true), n+1
 			}
 			close(stop)
 			b.ReportMetric(float64(size)*float64(n)/took.Seconds()/1e6, "MB/s")
+			b.ReportMetric((cpu(b)-start).Seconds()/float64(n), "cpu-s")
 			b.ReportMetric(float64(<-peak)/(1<<20), "MiB-anon")
 			b.ReportMetric(float64(memory(b, "VmHWM"))/(1<<20), "MiB-hwm")
 		})

@@ -226,6 +226,26 @@ func TestNoAgreementToSendIsAnOutcome(t *testing.T) {
 	}
 }
 
+// Domibus takes 28 parts: more are refused here, where somebody reads why.
+func TestMorePartsThanAgreedAreNotSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var docs []document
+	for i := range 29 {
+		docs = append(docs, xmlDocument(i))
+	}
+	got, err := r.sender.Handle(context.Background(), r.message("m", docs...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, e := got[0].Body.(*canon.DeliveryReceipt), got[1].Body.(*canon.AuditEvent); d.Outcome != canon.DeliveryFailed || d.Attempts != 0 || !strings.Contains(e.Reason, "29 payload parts") {
+		t.Errorf("delivery %+v: %s", d, e.Reason)
+	}
+	if sent, _ := r.traffic(); len(sent) != 0 {
+		t.Error("something was sent")
+	}
+}
+
 // found is a Discovery that knows one partner.
 type found struct {
 	partner *pmode.Partner
