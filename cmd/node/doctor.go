@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/x509"
@@ -17,6 +18,7 @@ import (
 
 	"oncegate/connectors/edelivery/keystore"
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/edelivery/revocation"
 	"oncegate/connectors/edelivery/wssec"
 )
 
@@ -259,7 +261,7 @@ func (d *doctor) chain(place string, chain []*x509.Certificate, needed bool) {
 		}
 	}
 	last := chain[len(chain)-1]
-	if needed && len(chain) == 1 && string(last.RawIssuer) != string(last.RawSubject) {
+	if needed && len(chain) == 1 && !bytes.Equal(last.RawIssuer, last.RawSubject) {
 		d.warn("certificates", place, "append the certificate of the issuer, unless it is an anchor of all who connect", "the file has no certificate of the issuer %q", last.Issuer.CommonName)
 	}
 }
@@ -324,6 +326,14 @@ func (d *doctor) certificates(t *pmode.Table) {
 // paths warns of certificates of a partner that its own anchors do not vouch for: of
 // those a message may name and of those that it is sealed for.
 func (d *doctor) paths(p *pmode.Partner) {
+	if mode := p.Revocation.Mode; mode == revocation.Soft || mode == revocation.Hard {
+		for _, c := range p.Trust.Pinned {
+			issued := func(ca *x509.Certificate) bool { return c.CheckSignatureFrom(ca) == nil }
+			if !bytes.Equal(c.RawIssuer, c.RawSubject) && !slices.ContainsFunc(slices.Concat(p.Trust.Intermediates, p.Trust.Anchors), issued) {
+				d.warn("revocation", p.Name, "add the certificate of its issuer under signing.intermediates", "nobody can tell whether pinned %q is revoked (the policy is %s): its issuer %q is not configured", c.Subject.CommonName, mode, c.Issuer.CommonName)
+			}
+		}
+	}
 	if len(p.Trust.Anchors) == 0 {
 		return
 	}

@@ -93,6 +93,9 @@ func TestDoctor(t *testing.T) {
 		{"no CRL", Examination{}, func(t *testing.T, dir string, _ *Config) {
 			replace(t, filepath.Join(dir, "pmodes.yaml"), "pinned: [partner.pem]", "pinned: [partner.pem]\n      intermediates: [ca.pem]\n      revocation: {mode: hard, crl: [missing.crl]}")
 		}, FindingFail, "revocation", "missing.crl"},
+		{"pinned without its issuer", Examination{}, func(t *testing.T, dir string, _ *Config) {
+			replace(t, filepath.Join(dir, "pmodes.yaml"), "pinned: [partner.pem]", "pinned: [partner.pem]\n      revocation: {mode: hard, crl: [missing.crl]}")
+		}, FindingWarn, "revocation", "is not configured"},
 		{"Kafka away", Examination{Timeout: time.Second}, func(_ *testing.T, _ string, c *Config) { c.Kafka.Brokers = []string{"127.0.0.1:1"} }, FindingFail, "kafka", "127.0.0.1:1"},
 		{"Redis away", Examination{Timeout: time.Second}, func(_ *testing.T, _ string, c *Config) { c.Redis.Address = "127.0.0.1:1" }, FindingFail, "redis", "127.0.0.1:1"},
 		{"embedded, not running", Examination{}, func(_ *testing.T, dir string, c *Config) { c.Embedded.Data = filepath.Join(dir, "data") }, FindingOK, "kafka and redis", "does not run"},
