@@ -1,9 +1,11 @@
 package pmode
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"math"
+	"syscall"
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
@@ -193,6 +195,9 @@ type TLS struct {
 	ServerName string              // Default the host of the URL.
 	Min        uint16              // Default tls.VersionTLS12.
 	Clients    Clients             // Default any. Who may connect for the partner.
+	// Control is asked before each connection, with the address it really goes to: the
+	// URL of a partner that was discovered is a stranger's (i.19). Default none.
+	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
 }
 
 // Clients are the client certificates of a partner: those pinned, and those of

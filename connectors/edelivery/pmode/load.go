@@ -59,7 +59,7 @@ func (c Loader) Partner(ctx context.Context, n *yaml.Node) (Partner, error) {
 }
 
 func newLoader(ctx context.Context, c Loader) *loader {
-	return &loader{Loader: c, ctx: ctx, certs: map[string][]*x509.Certificate{}, known: map[[32]byte]*x509.Certificate{}}
+	return &loader{Loader: c, ctx: ctx, certs: map[string][]*x509.Certificate{}, known: map[[32]byte][]*x509.Certificate{}}
 }
 
 // Check reads a table and says everything that is wrong with it and everything
@@ -83,8 +83,8 @@ type loader struct {
 	ctx    context.Context // of one call of Check
 	faults []*Fault
 	section
-	certs map[string][]*x509.Certificate // by file
-	known map[[32]byte]*x509.Certificate // by content: partners share them
+	certs map[string][]*x509.Certificate   // by file
+	known map[[32]byte][]*x509.Certificate // by content: partners share them
 }
 
 // A section is our own side or one partner. It knows where its keys stand, so that
@@ -206,7 +206,7 @@ func (l *loader) read(n *yaml.Node, files Files) ([]byte, string, bool) {
 }
 
 // certificates reads all certificates of one PEM file. A file is read once, and a
-// certificate that stands in several files is parsed once.
+// content that stands in several files is parsed once.
 func (l *loader) certificates(to *[]*x509.Certificate) field {
 	return func(n *yaml.Node) {
 		if cs, ok := l.certs[n.Value]; ok && n.Kind == yaml.ScalarNode {
@@ -217,18 +217,15 @@ func (l *loader) certificates(to *[]*x509.Certificate) field {
 		if !ok {
 			return
 		}
-		cs, err := keystore.Certificates(b)
-		if err != nil {
-			l.remedied(n, "a PEM file with -----BEGIN CERTIFICATE-----", "%v", err)
-			return
-		}
-		for i, c := range cs {
-			sum := sha256.Sum256(c.Raw)
-			if k := l.known[sum]; k != nil {
-				cs[i] = k
-			} else {
-				l.known[sum] = c
+		sum := sha256.Sum256(b)
+		cs := l.known[sum]
+		if cs == nil {
+			var err error
+			if cs, err = keystore.Certificates(b); err != nil {
+				l.remedied(n, "a PEM file with -----BEGIN CERTIFICATE-----", "%v", err)
+				return
 			}
+			l.known[sum] = cs
 		}
 		l.certs[name] = cs
 		*to = append(*to, cs...)

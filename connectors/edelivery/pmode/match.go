@@ -67,7 +67,8 @@ func (p *Partner) differs(t *Table, h *ebms.UserMessage) difference {
 		rule, field, want string
 		got               string
 	}{
-		{h.To.ID == t.own.Party.ID, "message is not for this party and role", "To/PartyId", t.own.Party.ID.Scheme + ":" + t.own.Party.ID.ID, h.To.ID.Scheme + ":" + h.To.ID.ID},
+		{h.To.ID.ID == t.own.Party.ID.ID, "message is not for this party and role", "To/PartyId", t.own.Party.ID.ID, h.To.ID.ID},
+		{h.To.ID.Scheme == t.own.Party.ID.Scheme, "message is not for this party and role", "To/PartyId/@type", t.own.Party.ID.Scheme, h.To.ID.Scheme},
 		{h.To.Role == p.OwnRole, "message is not for this party and role", "To/Role", p.OwnRole, h.To.Role},
 		{p.takesFrom(h.MPC), "no agreement for this partition", "UserMessage/@mpc", p.MPC, h.MPC},
 		{p.Party.Role == h.From.Role, "no agreement for this role", "From/Role", p.Party.Role, h.From.Role},
@@ -82,7 +83,7 @@ func (p *Partner) differs(t *Table, h *ebms.UserMessage) difference {
 	if h.IsTest() || p.service(h) != nil {
 		return difference{}
 	}
-	d := difference{rank: 8, rule: "no agreement for this service and action", field: "Service", got: h.Service.Value}
+	d := difference{rank: 9, rule: "no agreement for this service and action", field: "Service", got: h.Service.Value}
 	var values, types, actions []string
 	for _, s := range p.Services {
 		values = append(values, s.Service.Value)
@@ -95,9 +96,9 @@ func (p *Partner) differs(t *Table, h *ebms.UserMessage) difference {
 	}
 	d.want = quoted(values)
 	if len(actions) > 0 {
-		d.rank, d.field, d.want, d.got = 10, "Action", quoted(actions), h.Action
+		d.rank, d.field, d.want, d.got = 11, "Action", quoted(actions), h.Action
 	} else if len(types) > 0 {
-		d.rank, d.field, d.want, d.got = 9, "Service/@type", quoted(types), h.Service.Type
+		d.rank, d.field, d.want, d.got = 10, "Service/@type", quoted(types), h.Service.Type
 	}
 	return d
 }
