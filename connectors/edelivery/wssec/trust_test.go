@@ -278,6 +278,34 @@ func TestTrustAsksForRevocation(t *testing.T) {
 	})
 }
 
+// TestRevocationHasItsCode: what was revoked and what nobody can tell reach the caller
+// of Open as different codes.
+func TestRevocationHasItsCode(t *testing.T) {
+	t.Parallel()
+	root := newKeypair("Root", nil, authority)
+	leaf := certify(ring().sender.key, "AP_NL_01", &root, nil)
+	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", SignToken: TokenBST, Sign: Identity{Certificate: leaf.cert, Key: leaf.key}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []ebms.Code{ebms.FailedAuthentication, ebms.DeliveryFailure} {
+		env, err := Locate(parse(t, []byte(s.Envelope)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := NewVerifier(Trust{
+			Anchors: []*x509.Certificate{root.cert}, Names: []string{"AP_NL_01"},
+			Revocation: &register{err: map[string]error{"Root": ebms.Because(want, nil, "")}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), Opening{Envelope: env, Verifier: v, Now: testNow}); code(err) != want {
+			t.Errorf("code %s, want %s: %v", code(err), want, err)
+		}
+	}
+}
+
 type byAnchor struct{ bad string }
 
 func (r *byAnchor) Check(_ context.Context, path []*x509.Certificate, now time.Time) (time.Time, error) {
