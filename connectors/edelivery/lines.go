@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"oncegate/connectors/edelivery/pmode"
 )
@@ -48,7 +50,7 @@ func direct(c *http.Client) *http.Client {
 // to returns the client for a partner.
 func (l *lines) to(p *pmode.Partner) *http.Client {
 	t := p.TLS
-	if len(t.CA) == 0 && t.Own == nil && t.ServerName == "" && t.Min <= tls.VersionTLS12 {
+	if len(t.CA) == 0 && t.Own == nil && t.ServerName == "" && t.Min <= tls.VersionTLS12 && t.Control == nil {
 		return l.plain
 	}
 	key := settingsOf(t)
@@ -91,6 +93,10 @@ func (l *lines) open(t pmode.TLS) *http.Client {
 	conf.ServerName = t.ServerName
 	conf.MinVersion = max(conf.MinVersion, t.Min)
 	transport.TLSClientConfig = conf
+	if t.Control != nil {
+		dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, ControlContext: t.Control}
+		transport.DialContext = dialer.DialContext
+	}
 	c := *l.plain
 	c.Transport = transport
 	return &c
@@ -114,5 +120,8 @@ func settingsOf(t pmode.TLS) [sha256.Size]byte {
 	}
 	field([]byte(t.ServerName))
 	field([]byte{byte(t.Min >> 8), byte(t.Min)})
+	if t.Control != nil {
+		field([]byte("control")) // there is one discovery, which has one rule
+	}
 	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	"oncegate/connectors/edelivery/pmode"
@@ -41,6 +43,28 @@ func TestPartnersWithEqualSettingsShareConnections(t *testing.T) {
 	}
 	if l.recent.Len() != maxLines || len(l.byTLS) != maxLines {
 		t.Errorf("%d clients are held", l.recent.Len())
+	}
+}
+
+// A rule about addresses is asked with the one that the connection really goes to.
+func TestConnectionIsControlled(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var asked []string
+	p := r.partner
+	p.URL = strings.Replace(r.server.URL, "127.0.0.1", "localhost", 1)
+	p.Retry.Attempts = 1
+	p.TLS.Control = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		asked = append(asked, address)
+		return errors.New("private address")
+	}
+	r.sender.PModes = table(t, requesterID, ring().requester, p)
+	got, err := r.sender.Handle(context.Background(), r.message("m", xmlDocument(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := got[0].Body.(*canon.DeliveryReceipt); d.Outcome != canon.DeliveryFailed || len(asked) == 0 || strings.Contains(asked[0], "localhost") {
+		t.Errorf("delivery %+v, asked for %q", d, asked)
 	}
 }
 
