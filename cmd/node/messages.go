@@ -72,8 +72,16 @@ func (n *Node) journal() (*messages.Journal, error) {
 
 const recoverMessagesEvery = time.Minute
 
-// keepMessages notes again what the log tells, whenever the memory was lost.
+// recent is how far back the log is read at each start: the notes that a process
+// held when it died.
+const recent = time.Hour
+
+// keepMessages notes again what the log tells: the last hour at the start, and all of
+// it whenever notes were lost.
 func (n *Node) keepMessages(ctx context.Context) error {
+	if _, err := n.readMessages(ctx, time.Now().Add(-recent), messages.Refresh); err != nil && ctx.Err() == nil {
+		n.log.Warn("reading recent messages back from the log", "error", err)
+	}
 	tick := time.NewTicker(recoverMessagesEvery)
 	defer tick.Stop()
 	for {
@@ -91,12 +99,15 @@ func (n *Node) keepMessages(ctx context.Context) error {
 }
 
 func (n *Node) recoverMessages(ctx context.Context) (int, error) {
+	return n.readMessages(ctx, time.Now().Add(-n.cfg.Retention.messages()), messages.Recover)
+}
+
+func (n *Node) readMessages(ctx context.Context, since time.Time, read func(context.Context, messages.Store, messages.History, map[canon.Kind]string) (int, error)) (int, error) {
 	// The open part is enough; no key is asked for.
 	open, err := kafkalog.NewCodec(kafkalog.CodecConfig{Source: "/" + n.cfg.Name})
 	if err != nil {
 		return 0, err
 	}
-	since := time.Now().Add(-n.cfg.Retention.messages())
 	history := func(ctx context.Context) iter.Seq2[canon.Message, error] {
 		return func(yield func(canon.Message, error) bool) {
 			for _, k := range []canon.Kind{
@@ -123,7 +134,7 @@ func (n *Node) recoverMessages(ctx context.Context) (int, error) {
 			}
 		}
 	}
-	return messages.Recover(ctx, n.messages, history, map[canon.Kind]string{
+	return read(ctx, n.messages, history, map[canon.Kind]string{
 		canon.KindEvidenceRequest: regrep.ActionRequest, canon.KindEvidenceResponse: regrep.ActionResponse,
 		canon.KindPreviewRequired: regrep.ActionException, canon.KindEvidenceRefusal: regrep.ActionException,
 	})

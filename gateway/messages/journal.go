@@ -22,14 +22,14 @@ type JournalConfig struct {
 }
 
 // A Journal takes notes without waiting for the store: what an operator may see is
-// no reason to hold up a message. Notes that the store does not take are given up
-// and said so. Its methods are those of connectors/edelivery.Journal.
+// no reason to hold up a message. Notes that the store does not take are given up,
+// and the store is told that it is not whole, so that the log is asked (Recover). Its methods are those of connectors/edelivery.Journal.
 type Journal struct {
 	cfg   JournalConfig
 	queue chan canon.MessageNote
 
 	mu   sync.Mutex
-	lost int // since it was said last
+	lost int // since the store was told
 }
 
 // NewJournal checks the configuration.
@@ -106,16 +106,24 @@ func (j *Journal) keep(ctx context.Context, n canon.MessageNote) {
 		break
 	}
 	if err := j.cfg.Store.Note(ctx, batch...); err != nil {
-		j.cfg.Logger.WarnContext(ctx, "notes of messages lost; the log tells them again", "notes", len(batch), "error", err)
-		j.cfg.Lost(len(batch))
+		j.cfg.Logger.WarnContext(ctx, "notes of messages not kept", "notes", len(batch), "error", err)
+		j.give(len(batch))
+		return // what does not answer is not told
 	}
 	j.mu.Lock()
 	lost := j.lost
-	j.lost = 0
 	j.mu.Unlock()
-	if lost > 0 {
-		j.cfg.Logger.WarnContext(ctx, "notes of messages came faster than they are kept", "lost", lost)
+	if lost == 0 {
+		return
 	}
+	if err := j.cfg.Store.MarkLost(ctx); err != nil {
+		j.cfg.Logger.WarnContext(ctx, "loss of notes not marked", "error", err)
+		return // the next batch tries again
+	}
+	j.cfg.Logger.WarnContext(ctx, "notes of messages were lost; they are read back from the log", "notes", lost)
+	j.mu.Lock()
+	j.lost -= lost
+	j.mu.Unlock()
 }
 
 func (j *Journal) give(n int) {

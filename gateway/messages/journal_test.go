@@ -80,6 +80,57 @@ func TestJournalNeverWaitsForTheStore(t *testing.T) {
 	})
 }
 
+// What is lost makes the store ask the log again.
+func TestJournalTellsTheStoreOfItsLosses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Store: memory()}
+		whole := func() bool {
+			t.Helper()
+			w, err := store.Whole(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w
+		}
+		whole()
+		if err := store.MarkWhole(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		j, err := messages.NewJournal(messages.JournalConfig{Store: store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := errors.Join(j.Note(ctx, messagestest.Sample(1)), j.Run(ctx)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run()
+		if !whole() {
+			t.Error("nothing was lost, and the store is not whole")
+		}
+		store.err = errors.New("no memory")
+		run()
+		if !whole() {
+			t.Error("a store that does not answer was told")
+		}
+		store.err = nil
+		run()
+		if whole() {
+			t.Error("a note was lost, and the store is whole")
+		}
+		if err := store.MarkWhole(t.Context()); err != nil { // by a recovery
+			t.Fatal(err)
+		}
+		run()
+		if !whole() {
+			t.Error("the loss was told twice")
+		}
+	})
+}
+
 func TestJournalRefusesWhatIsNoNote(t *testing.T) {
 	j, err := messages.NewJournal(messages.JournalConfig{Store: memory()})
 	if err != nil {

@@ -22,6 +22,17 @@ func Recover(ctx context.Context, s Store, history History, actions map[canon.Ki
 	if err != nil || whole {
 		return 0, err
 	}
+	if noted, err = Refresh(ctx, s, history, actions); err != nil {
+		return noted, err
+	}
+	if err := s.MarkWhole(ctx); err != nil {
+		return noted, fmt.Errorf("marking the message log whole: %w", err)
+	}
+	return noted, nil
+}
+
+// Refresh notes what the log tells. What was noted before stays as it is.
+func Refresh(ctx context.Context, s Store, history History, actions map[canon.Kind]string) (noted int, err error) {
 	batch := make([]canon.MessageNote, 0, recoverBatch)
 	flush := func() error {
 		if err := s.Note(ctx, batch...); err != nil {
@@ -46,13 +57,7 @@ func Recover(ctx context.Context, s Store, history History, actions map[canon.Ki
 			}
 		}
 	}
-	if err := flush(); err != nil {
-		return noted, err
-	}
-	if err := s.MarkWhole(ctx); err != nil {
-		return noted, fmt.Errorf("marking the message log whole: %w", err)
-	}
-	return noted, nil
+	return noted, flush()
 }
 
 // NoteOf is what a message of the log tells of an AS4 message; false where it

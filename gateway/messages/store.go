@@ -98,8 +98,10 @@ type Store interface {
 	// Whole reports whether MarkWhole was called since the store was last empty.
 	Whole(ctx context.Context) (bool, error)
 	// MarkWhole records that what the log tells was noted. It does nothing where
-	// the store was emptied after Whole was asked last.
+	// the store was emptied, or MarkLost was called, after Whole was asked last.
 	MarkWhole(ctx context.Context) error
+	// MarkLost records that notes were lost: it is not whole any more.
+	MarkLost(ctx context.Context) error
 }
 
 // Fold makes one message of its notes, whatever their order.
@@ -131,9 +133,9 @@ func Fold(notes []canon.MessageNote) Message {
 }
 
 // same reports that two notes, next to each other in time, tell one thing: the log
-// told again what the sender had noted.
+// told again what the sender had noted. A series ends once.
 func same(a, b canon.MessageNote) bool {
-	return a.State == b.State && a.Series == b.Series && a.Attempts == b.Attempts && a.At.Equal(b.At)
+	return a.State == b.State && a.Series == b.Series && (a.State.Final() || a.Attempts == b.Attempts && a.At.Equal(b.At))
 }
 
 func set[T comparable](to *T, v T) {

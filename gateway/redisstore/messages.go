@@ -271,6 +271,11 @@ func (s *Messages) Whole(ctx context.Context) (bool, error) {
 	return isWhole(ctx, s.cfg.Client, s.key("whole"), s.key("recovering"))
 }
 
+// MarkLost implements messages.Store.
+func (s *Messages) MarkLost(ctx context.Context) error {
+	return unavailable("marking notes as lost", s.cfg.Client.Del(ctx, s.key("whole"), s.key("recovering")).Err())
+}
+
 // MarkWhole implements messages.Store.
 func (s *Messages) MarkWhole(ctx context.Context) error {
 	return markWhole(ctx, s.cfg.Client, s.key("whole"), s.key("recovering"))

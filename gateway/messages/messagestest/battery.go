@@ -336,6 +336,15 @@ func whole(t *testing.T, x Setup) {
 	x.Flush()
 	mark() // of a recovery that was lost meanwhile
 	ask(false)
+	mark()
+	ask(true)
+	if err := x.Store.MarkLost(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mark() // of a recovery that began before
+	ask(false)
+	mark()
+	ask(true)
 	if _, err := x.Store.Get(t.Context(), Sample(1).AS4); !errors.Is(err, messages.ErrUnknown) {
 		t.Errorf("after a flush: %v, want ErrUnknown", err)
 	}

@@ -140,6 +140,14 @@ func (s *Memory) Whole(context.Context) (bool, error) {
 	return s.whole, nil
 }
 
+// MarkLost implements messages.Store.
+func (s *Memory) MarkLost(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked, s.whole = false, false
+	return nil
+}
+
 // MarkWhole implements messages.Store.
 func (s *Memory) MarkWhole(context.Context) error {
 	s.mu.Lock()
