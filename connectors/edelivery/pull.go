@@ -78,7 +78,11 @@ func (p *Puller) follow(ctx context.Context, name string) {
 	for {
 		partner, ok := p.receiver.PModes.Table().Named(name)
 		if !ok || partner.Fetch.Every <= 0 {
-			return
+			// Run ends it when it looks next, unless the agreement is back by then.
+			if !wait(ctx, lookEvery) {
+				return
+			}
+			continue
 		}
 		n, err := p.drain(ctx, name)
 		if ctx.Err() != nil {
@@ -86,8 +90,8 @@ func (p *Puller) follow(ctx context.Context, name string) {
 		}
 		pause := partner.Fetch.Every
 		if err != nil {
-			failures++
-			pause = max(pause, min(partner.Retry.Pause(failures)*2, longestPause))
+			failures = min(failures+1, 16)
+			pause = max(pause, min(pause<<failures, longestPause))
 			log.WarnContext(ctx, "messages not fetched", slog.Int("failures", failures), slog.Any("error", err))
 		} else {
 			failures = 0
@@ -155,9 +159,10 @@ func (p *Puller) fetch(ctx context.Context, table *pmode.Table, partner *pmode.P
 		// Without a receipt the partner lays it out again.
 		return false, fmt.Errorf("fetched message cannot be taken now: %s %s", a.outcome, a.code)
 	}
+	patience.timer.Stop()
 	if err := p.tell(ctx, partner, a.body); err != nil {
 		// It comes again then, and gets the same answer.
-		return false, fmt.Errorf("posting the %s of a fetched message: %w", map[bool]string{true: "receipt", false: "error"}[a.code == ""], err)
+		return false, fmt.Errorf("posting the answer to a fetched message: %w", err)
 	}
 	return true, nil
 }
@@ -317,6 +322,10 @@ type awaited struct {
 func (a *awaited) Read(b []byte) (int, error) {
 	n, err := a.r.Read(b)
 	a.v.n += int64(n)
+	if err != nil { // it came: the work on it has limits of its own
+		a.v.timer.Stop()
+		return n, err
+	}
 	a.v.timer.Reset(time.Until(a.v.start.Add(a.v.term + time.Duration(a.v.n/pace)*time.Second)))
 	return n, err
 }
