@@ -6,12 +6,12 @@ import (
 )
 
 // business returns the nodes at a path below businessProcesses.
-func (c *Configuration) business(path ...string) []*Node {
+func (c *Configuration) business(path ...string) []*node {
 	return c.root.all(append([]string{"businessProcesses"}, path...)...)
 }
 
 // named finds a node by its name; Domibus does not look at case.
-func named(in []*Node, name string) *Node {
+func named(in []*node, name string) *node {
 	for _, n := range in {
 		if strings.EqualFold(n.get("name"), name) {
 			return n
@@ -69,12 +69,12 @@ func (r *reader) hangTogether() {
 }
 
 // broken says that a leg cannot be used.
-func (r *reader) broken(l *Node, format string, args ...any) {
+func (r *reader) broken(l *node, format string, args ...any) {
 	l.broken = true
 	r.warn(l, leftOut, format, args...)
 }
 
-func (r *reader) forbidden(n *Node, what, v string) {
+func (r *reader) forbidden(n *node, what, v string) {
 	if strings.ContainsAny(v, "<>") {
 		r.fault(n, "", "%s %q holds < or >", what, shown(v))
 	}
@@ -87,7 +87,7 @@ func relativeURI(v string) bool {
 
 func (r *reader) parties() {
 	c := r.c
-	ids := map[string]*Node{}
+	ids := map[string]*node{}
 	types := c.business("parties", "partyIdTypes", "partyIdType")
 	for _, t := range types {
 		r.forbidden(t, "name of a partyIdType", t.get("name"))
@@ -183,10 +183,10 @@ const (
 	pull   = ns + "pull"
 )
 
-func (r *reader) process(p, own *Node) {
+func (r *reader) process(p, own *node) {
 	c, name := r.c, shown(p.get("name"))
 	r.forbidden(p, "name of a process", p.get("name"))
-	find := func(attr string, path ...string) *Node {
+	find := func(attr string, path ...string) *node {
 		n := named(c.business(path...), p.get(attr))
 		if n == nil {
 			r.fault(p, "", "process %q: %s %q is not known", name, attr, shown(p.get(attr)))

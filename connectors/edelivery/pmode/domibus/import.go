@@ -44,7 +44,7 @@ func (c *Configuration) Draft(o Options) (pmode.Draft, []Note) {
 type mapper struct {
 	c     *Configuration
 	o     Options
-	own   *Node
+	own   *node
 	notes []Note
 	out   []*agreed
 	seen  map[string]bool // P-Modes by what they match
@@ -57,7 +57,7 @@ type agreed struct {
 	processes, legs []string
 }
 
-func (m *mapper) note(n *Node, format string, args ...any) {
+func (m *mapper) note(n *node, format string, args ...any) {
 	m.notes = append(m.notes, Note{n.Line, fmt.Sprintf(format, args...)})
 }
 
@@ -139,7 +139,7 @@ func (m *mapper) secrets() {
 	}
 }
 
-func (m *mapper) identifier(party *Node, i int) canon.Participant {
+func (m *mapper) identifier(party *node, i int) canon.Participant {
 	id := party.all("identifier")[i]
 	p := canon.Participant{ID: id.get("partyId"), Scheme: id.get("partyIdType")}
 	if t := named(m.c.business("parties", "partyIdTypes", "partyIdType"), p.Scheme); t != nil {
@@ -149,9 +149,9 @@ func (m *mapper) identifier(party *Node, i int) canon.Participant {
 }
 
 // process makes the P-Modes of one process with our own party on one side.
-func (m *mapper) process(p *Node) {
-	side := func(list, item string) []*Node {
-		var out []*Node
+func (m *mapper) process(p *node) {
+	side := func(list, item string) []*node {
+		var out []*node
 		for _, n := range p.all(list, item) {
 			out = append(out, named(m.c.business("parties", "party"), n.get("name")))
 		}
@@ -181,7 +181,7 @@ func (m *mapper) process(p *Node) {
 }
 
 // leg makes one P-Mode.
-func (m *mapper) leg(p, leg, initiator, responder *Node, pulls bool) {
+func (m *mapper) leg(p, leg, initiator, responder *node, pulls bool) {
 	name := leg.get("name")
 	partner, ownRole, role := responder, "initiatorRole", "responderRole"
 	if initiator != m.own {
@@ -250,7 +250,7 @@ func (m *mapper) leg(p, leg, initiator, responder *Node, pulls bool) {
 }
 
 // add keeps a P-Mode unless another one takes the same messages.
-func (m *mapper) add(a *agreed, leg *Node) {
+func (m *mapper) add(a *agreed, leg *node) {
 	s := a.Services[0]
 	key := fmt.Sprintf("%q", []string{a.Party.ID.Scheme, a.Party.ID.ID, a.OwnRole, a.Party.Role, string(a.Direction), string(a.MEP), a.MPC, a.Agreement.Value, a.Agreement.Type, s.Service.Value, s.Service.Type, s.Actions[0]})
 	if m.seen[key] {
@@ -261,7 +261,7 @@ func (m *mapper) add(a *agreed, leg *Node) {
 	m.out = append(m.out, a)
 }
 
-func (m *mapper) endpoint(a *agreed, partner *Node) {
+func (m *mapper) endpoint(a *agreed, partner *node) {
 	u, err := url.Parse(a.URL)
 	if a.URL == "" || err != nil || u.Scheme != "http" {
 		return
@@ -284,7 +284,7 @@ var policies = map[string]struct {
 }
 
 // security maps the policy; false leaves the leg out.
-func (m *mapper) security(a *agreed, leg *Node) bool {
+func (m *mapper) security(a *agreed, leg *node) bool {
 	s := named(m.c.business("securities", "security"), leg.get("security"))
 	policy := strings.ToLower(s.get("policy"))
 	if strings.HasPrefix(policy, "donothing") {
@@ -309,7 +309,7 @@ func (m *mapper) security(a *agreed, leg *Node) bool {
 	return true
 }
 
-func (m *mapper) reliability(a *agreed, leg *Node) {
+func (m *mapper) reliability(a *agreed, leg *node) {
 	ra := named(m.c.business("as4", "receptionAwareness"), leg.get("receptionAwareness"))
 	r, err := parseRetry(ra.get("retry"))
 	if err == nil { // it was checked
@@ -335,7 +335,7 @@ func (m *mapper) reliability(a *agreed, leg *Node) {
 	}
 }
 
-func (m *mapper) service(leg *Node) pmode.Service {
+func (m *mapper) service(leg *node) pmode.Service {
 	c := m.c
 	v := named(c.business("services", "service"), leg.get("service"))
 	s := pmode.Service{

@@ -17,7 +17,7 @@ var limits = xmldoc.Limits{MaxBytes: 32 << 20, MaxDepth: 16, MaxNodes: 1 << 20, 
 type Configuration struct {
 	File   string
 	Issues []*pmode.Fault // in the order of the file; warnings among them
-	root   *Node
+	root   *node
 }
 
 // Refused returns the issues for which the file is refused, as one error.
@@ -39,7 +39,7 @@ func Read(file string, data []byte) *Configuration {
 	r := &reader{c: &Configuration{File: file}}
 	doc, err := xmldoc.ParseBytes(data, limits)
 	if err != nil {
-		at := &Node{Line: 1, Col: 1}
+		at := &node{Line: 1, Col: 1}
 		if p, ok := errors.AsType[*xmldoc.ParseError](err); ok {
 			at.Line, at.Col = max(p.Line, 1), max(p.Col, 1)
 			err = fmt.Errorf("%s: %s", p.Reason, p.Msg)
@@ -49,7 +49,7 @@ func Read(file string, data []byte) *Configuration {
 	}
 	if root := doc.Root(); !root.Is(xmldoc.Name{Space: Namespace, Local: "configuration"}) {
 		line, col := root.Position()
-		r.fault(&Node{Line: line, Col: col}, "a file as `pmode download` or the console of Domibus gives it", "root is not configuration of %s", Namespace)
+		r.fault(&node{Line: line, Col: col}, "a file as `pmode download` or the console of Domibus gives it", "root is not configuration of %s", Namespace)
 		return r.c
 	}
 	r.c.root = r.read(doc.Root(), schema())
@@ -62,14 +62,14 @@ func Read(file string, data []byte) *Configuration {
 
 type reader struct{ c *Configuration }
 
-func (r *reader) fault(n *Node, remedy, format string, args ...any) {
+func (r *reader) fault(n *node, remedy, format string, args ...any) {
 	r.say(n, false, remedy, format, args...)
 }
 
-func (r *reader) warn(n *Node, remedy, format string, args ...any) {
+func (r *reader) warn(n *node, remedy, format string, args ...any) {
 	r.say(n, true, remedy, format, args...)
 }
 
-func (r *reader) say(n *Node, warning bool, remedy, format string, args ...any) {
+func (r *reader) say(n *node, warning bool, remedy, format string, args ...any) {
 	r.c.Issues = append(r.c.Issues, &pmode.Fault{File: r.c.File, Line: n.Line, Col: n.Col, Text: fmt.Sprintf(format, args...), Remedy: remedy, Warning: warning})
 }

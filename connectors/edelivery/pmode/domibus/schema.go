@@ -157,24 +157,24 @@ func schema() *element {
 	return &element{name: "configuration", attrs: required(text, "party"), anyOrder: true, children: []child{{mpcs, 1, 1}, {business, 1, 1}}}
 }
 
-// A Node is an element that is as the schema says, its values trimmed.
-type Node struct {
+// A node is an element that is as the schema says, its values trimmed.
+type node struct {
 	Line, Col int
 	attrs     map[string]string
-	children  map[string][]*Node
+	children  map[string][]*node
 	broken    bool // it refers to what is not there
 }
 
-func (n *Node) get(name string) string { return n.attrs[name] }
+func (n *node) get(name string) string { return n.attrs[name] }
 
-func (n *Node) has(name string) bool { _, ok := n.attrs[name]; return ok }
+func (n *node) has(name string) bool { _, ok := n.attrs[name]; return ok }
 
 // all returns the nodes at a path.
-func (n *Node) all(path ...string) []*Node {
+func (n *node) all(path ...string) []*node {
 	if len(path) == 0 {
-		return []*Node{n}
+		return []*node{n}
 	}
-	var out []*Node
+	var out []*node
 	for _, c := range n.children[path[0]] {
 		out = append(out, c.all(path[1:]...)...)
 	}
@@ -182,8 +182,8 @@ func (n *Node) all(path ...string) []*Node {
 }
 
 // read compares an element with the schema and keeps what it holds.
-func (r *reader) read(e xmldoc.Element, as *element) *Node {
-	n := &Node{attrs: map[string]string{}, children: map[string][]*Node{}}
+func (r *reader) read(e xmldoc.Element, as *element) *node {
+	n := &node{attrs: map[string]string{}, children: map[string][]*node{}}
 	n.Line, n.Col = e.Position()
 	for a := range e.Attrs() {
 		if a.Name.Space == xsi {
@@ -222,13 +222,13 @@ func (r *reader) read(e xmldoc.Element, as *element) *Node {
 }
 
 // children reads the child elements, which stand in the schema's order.
-func (r *reader) children(e xmldoc.Element, as *element, n *Node) {
+func (r *reader) children(e xmldoc.Element, as *element, n *node) {
 	at := 0
 	for c := range e.Children() {
 		i := slices.IndexFunc(as.children, func(x child) bool { return c.Name() == xmldoc.Name{Local: x.element.name} })
 		if i < 0 || !as.anyOrder && i < at {
 			line, col := c.Position()
-			r.fault(&Node{Line: line, Col: col}, "", "%s: element %q is not expected here", as.name, c.Name().Local)
+			r.fault(&node{Line: line, Col: col}, "", "%s: element %q is not expected here", as.name, c.Name().Local)
 			continue
 		}
 		at = i
@@ -244,8 +244,8 @@ func (r *reader) children(e xmldoc.Element, as *element, n *Node) {
 	}
 }
 
-func (r *reader) uniques(n *Node, as *element, u unique) {
-	seen := map[string]*Node{}
+func (r *reader) uniques(n *node, as *element, u unique) {
+	seen := map[string]*node{}
 	for _, c := range n.children[u.child] {
 		v, ok := c.attrs[u.attr]
 		if !ok {
@@ -259,7 +259,7 @@ func (r *reader) uniques(n *Node, as *element, u unique) {
 	}
 }
 
-func same(a, b *Node) bool {
+func same(a, b *node) bool {
 	if len(a.attrs) != len(b.attrs) || len(a.children)+len(b.children) > 0 {
 		return false
 	}
