@@ -10,7 +10,7 @@ SERVICES := testdata/services/services.sh
 PEERS := testdata/peers/peers.sh
 FUZZTIME ?= 30s
 
-.PHONY: help build demo sandbox test test-unit test-services test-interop chaos pages lint verify bench fuzz services services-stop clean
+.PHONY: help build demo sandbox test test-unit test-services test-interop test-hsm chaos pages lint verify bench fuzz services services-stop clean
 
 help: ## print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,13 +26,18 @@ demo: build ## one evidence crosses a border, in one process
 sandbox: build ## the same landscape, kept running, with pages
 	$(BIN) sandbox
 
-test: lint test-unit test-services test-interop ## everything: unit tests with -race, the same batteries on real Kafka and Redis, AS4 against other stacks
+test: lint test-unit test-hsm test-services test-interop ## everything: unit tests with -race, the same batteries on real Kafka and Redis, AS4 against other stacks
 
 test-unit: ## unit tests, batteries and a full exchange on the embedded defaults
 	$(GO) test -race -shuffle=on -timeout 8m ./...
 
 test-services: build ## the batteries and the exchange on a real Apache Kafka and a real redis-server
 	@testdata/services/test.sh
+
+test-hsm: ## keys in a PKCS#11 token and in OpenSSL (C compiler, libssl-dev, softhsm2; skipped without)
+	@if echo '#include <openssl/evp.h>' | $${CC:-cc} -E - >/dev/null 2>&1; then \
+	 $(GO) test -race -count=1 -tags 'pkcs11 openssl' ./connectors/edelivery/keystore; \
+	 else echo 'test-hsm: no C compiler or no libssl-dev: keys in tokens and in OpenSSL are not tested'; fi
 
 test-interop: ## the AS4 access point against phase4 and WSS4J, both directions (java, mvn)
 	@dir=$$($(PEERS)) || { [ $$? = 3 ] && exit 0; exit 1; }; \

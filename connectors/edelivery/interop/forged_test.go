@@ -12,6 +12,8 @@ func TestForged(t *testing.T) {
 	t.Parallel()
 	one := documents(1)
 	two := documents(2)
+	// What the Security header says nothing of is refused before parts are read.
+	lacking := []string{"EBMS:0011", "EBMS:0103"}
 	wrong := []string{"EBMS:0001", "EBMS:0003", "EBMS:0007", "EBMS:0009", "EBMS:0010", "EBMS:0011"}
 	for _, c := range []struct {
 		name  string
@@ -36,8 +38,8 @@ func TestForged(t *testing.T) {
 		{"unknown service", func(h *header) { h.service = "<eb:Service>urn:other</eb:Service>" }, compressed(one...), []string{"EBMS:0010"}, nil},
 		{"unknown agreement", func(h *header) { h.agreement = "<eb:AgreementRef>urn:other</eb:AgreementRef>" }, compressed(one...), []string{"EBMS:0010"}, nil},
 		{"wrong attachment id", func(h *header) { h.parts = payloadInfo(xmlDocument(9)) }, compressed(one...), []string{"EBMS:0003", "EBMS:0007", "EBMS:0011"}, []string{"EBMS:0003", "EBMS:0011"}},
-		{"PartInfo without attachment", func(h *header) { h.parts = payloadInfo(two...) }, compressed(one...), []string{"EBMS:0011", "EBMS:0007"}, []string{"EBMS:0011"}},
-		{"PartInfo without any attachment", func(*header) {}, nil, []string{"EBMS:0011", "EBMS:0007"}, []string{"EBMS:0011", "EBMS:0003"}},
+		{"PartInfo without attachment", func(h *header) { h.parts = payloadInfo(two...) }, compressed(one...), lacking, []string{"EBMS:0011"}},
+		{"PartInfo without any attachment", func(*header) {}, nil, lacking, []string{"EBMS:0011", "EBMS:0003"}},
 		{"attachment without PartInfo", func(*header) {}, compressed(two...), []string{"EBMS:0011", "EBMS:0007", "EBMS:0103"}, []string{"EBMS:0011"}},
 		{"attachment without PayloadInfo", func(h *header) { h.parts = "" }, compressed(one...), []string{"EBMS:0011", "EBMS:0007", "EBMS:0103"}, []string{"EBMS:0011"}},
 		{"payload in the body", func(h *header) { h.body = "<doc xmlns=''>x</doc>" }, compressed(one...), []string{"EBMS:0003", "EBMS:0008", "EBMS:0009", "EBMS:0103"}, append(wrong, "EBMS:0004")},

@@ -2,9 +2,11 @@ package interop
 
 import (
 	"encoding/xml"
+	"fmt"
 	"testing"
 	"time"
 
+	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/schemas/canon"
 )
@@ -92,6 +94,22 @@ func TestTwoWay(t *testing.T) {
 	if len(in) != 1 || in[0].Header.RefToMessageID != d.AS4 || in[0].Header.Action != reply {
 		t.Errorf("we took %+v, want an answer to %s", in, d.AS4)
 	}
+	// The other way round: phase4 asks, we answer.
+	c = r.command(t, documents(1)...)
+	if s := r.phase4Sends(t, c); s.Result != "SUCCESS" {
+		t.Fatalf("phase4 says %s, errors %v", s.Result, s.Errors)
+	}
+	m := r.message(fmt.Sprint(t.Name(), time.Now().UnixNano()), time.Now(), documents(2)...)
+	r.codec.mu.Lock()
+	r.codec.outbox[m.ID] = outgoing{action: reply, refTo: c["message"].(string), docs: documents(2)}
+	r.codec.mu.Unlock()
+	if d := r.handle(t, m); d.Outcome != canon.DeliveryAcknowledged {
+		t.Errorf("delivery = %+v", d)
+	}
+	got := r.station.received(t)
+	if last := got[len(got)-1]; last.RefTo != c["message"] || last.Action != reply {
+		t.Errorf("phase4 took %+v, want an answer to %s", last, c["message"])
+	}
 	// An answer that names no message is not one.
 	c = r.command(t, documents(2)...)
 	c["action"] = reply
@@ -112,5 +130,75 @@ func TestPing(t *testing.T) {
 	}
 	if in, _ := r.codec.taken(); len(in) != 0 {
 		t.Errorf("we handed on %d test messages", len(in))
+	}
+	// Ours to phase4, which does not hand it on either.
+	report, err := r.sender.Ping(t.Context(), "phase4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.OK || report.Answer.Kind != "receipt" || report.Answer.References != 2 {
+		t.Errorf("ping = %+v, problem %+v", report, report.Problem)
+	}
+	if got := r.station.received(t); len(got) != 0 {
+		t.Errorf("phase4 took %+v", got)
+	}
+}
+
+// TestPull: phase4 fetches our messages, one after the other, and posts its receipts
+// (One-Way/Pull, a.5).
+func TestPull(t *testing.T) {
+	t.Parallel()
+	const partition = "urn:mpc:ap-fi-03"
+	shelf := edelivery.NewMemoryShelf()
+	r := newRig(t, setup{
+		partner: func(p *pmode.Partner) { p.MEP, p.MPC, p.URL = pmode.Pull, partition, "" },
+		config:  func(c *edelivery.Config) { c.Shelf = shelf },
+	})
+	docs := documents(3)
+	var ids []canon.MessageID
+	for i := range 2 {
+		m := r.message(fmt.Sprint(t.Name(), i, time.Now().UnixNano()), time.Now(), docs...)
+		ids = append(ids, m.ID)
+		if got, err := r.sender.Handle(t.Context(), m); err != nil || len(got) != 0 {
+			t.Fatalf("laying out = %v, %v", got, err)
+		}
+	}
+	pull := object{"do": "pull", "station": r.station.ID, "url": r.server.URL, "mpc": partition, "from": theirID.ID, "to": ourID.ID}
+	for range ids {
+		var got struct {
+			sent
+			Message string
+			Posted  int `json:"receipt_status"`
+		}
+		r.station.peer.ask(t, pull, &got)
+		if got.Message == "" || got.Posted/100 != 2 {
+			in, _ := r.traffic()
+			t.Fatalf("phase4 pulled %q, posting its receipt gave %d, errors %v, %s\n%s", got.Message, got.Posted, got.Errors, got.Exception, brief(in[len(in)-1].answer))
+		}
+	}
+	var got sent
+	r.station.peer.ask(t, pull, &got)
+	if len(got.Errors) != 1 || got.Errors[0].Code != "EBMS:0006" {
+		t.Errorf("with nothing left phase4 gets errors %v, %s", got.Errors, got.Exception)
+	}
+	messages := r.station.received(t)
+	if len(messages) != len(ids) {
+		t.Fatalf("phase4 took %d messages, want %d", len(messages), len(ids))
+	}
+	for i, m := range messages {
+		if len(m.Parts) != len(docs) || m.Parts[0].SHA256 != docs[0].digest() || !m.Signed || !m.Decrypted {
+			t.Errorf("message %d = %+v", i, m)
+		}
+	}
+	acknowledged := map[canon.MessageID]bool{}
+	for _, m := range r.published() {
+		if d, ok := m.Body.(*canon.DeliveryReceipt); ok && d.Outcome == canon.DeliveryAcknowledged && d.Receipt != "" {
+			acknowledged[d.Of] = true
+		}
+	}
+	for _, id := range ids {
+		if !acknowledged[id] {
+			t.Errorf("message %s has no receipt", id)
+		}
 	}
 }

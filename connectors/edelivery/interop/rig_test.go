@@ -292,8 +292,8 @@ type codec struct {
 }
 
 type outgoing struct {
-	action string
-	docs   []document
+	action, refTo string
+	docs          []document
 }
 
 func (c *codec) Encode(_ context.Context, m canon.Message, _ canon.Payloads) (edelivery.Outgoing, bool, error) {
@@ -308,7 +308,7 @@ func (c *codec) Encode(_ context.Context, m canon.Message, _ canon.Payloads) (ed
 		OriginalSender: canon.Participant{Scheme: "urn:cef.eu:names:identifier:EAS:0190", ID: "C1"},
 		FinalRecipient: canon.Participant{Scheme: "urn:oasis:names:tc:ebcore:partyid-type:unregistered:FI", ID: "C4 <&>"},
 		Properties:     []ebms.Property{{Name: "SpecificationId", Value: "oots-edm:v2.0"}},
-		ConversationID: conversation,
+		ConversationID: conversation, RefToMessageID: o.refTo,
 	}
 	for _, d := range o.docs {
 		p := edelivery.Part{ID: d.id, MediaType: d.mediaType, Size: -1, Open: func() (io.ReadCloser, error) {
@@ -367,6 +367,13 @@ func (r *rig) traffic() (inbound, outbound []exchange) {
 	return slices.Clone(r.inbound), slices.Clone(r.outbound)
 }
 
+// published returns what our access point put on the log so far.
+func (r *rig) published() []canon.Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.publish)
+}
+
 // message is a canonical message that carries the documents; its ids are the same
 // whenever the name is.
 func (r *rig) message(name string, at time.Time, docs ...document) canon.Message {
@@ -376,7 +383,7 @@ func (r *rig) message(name string, at time.Time, docs ...document) canon.Message
 		Body: &canon.EvidenceRequest{Envelope: canon.Envelope{Leg: canon.LegOut, From: ourID, To: theirID, Exchange: "x"}},
 	}
 	r.codec.mu.Lock()
-	r.codec.outbox[m.ID] = outgoing{action, docs}
+	r.codec.outbox[m.ID] = outgoing{action: action, docs: docs}
 	r.codec.mu.Unlock()
 	return m
 }

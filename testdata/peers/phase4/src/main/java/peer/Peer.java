@@ -111,6 +111,12 @@ public final class Peer extends HttpServlet {
         return stations.close(c);
       case "send":
         return new Sending(stations.get(c), c).send();
+      case "pull":
+        return new Pulling(stations.get(c), c).pull();
+      case "send-many":
+        return Bench.send(stations, c);
+      case "usage":
+        return Bench.usage();
       case "seal":
         return Soap.seal(c);
       case "open":

@@ -34,7 +34,7 @@ public final class Profiles implements IAS4ProfileRegistrarSPI {
   @Override
   public void registerAS4Profile(IAS4ProfileRegistrar registrar) {
     for (String id : new String[] {RSA, EDDSA, ECDSA}) {
-      registrar.registerProfile(new AS4Profile(id, id, () -> null, (i, r, a) -> pmode(id, true, i, r, a),
+      registrar.registerProfile(new AS4Profile(id, id, () -> null, (i, r, a) -> pmode(id, true, null, null, i, r, a),
           IPModeIDProvider.DEFAULT_DYNAMIC, false, false));
     }
   }
@@ -52,7 +52,8 @@ public final class Profiles implements IAS4ProfileRegistrarSPI {
     }
   }
 
-  static PMode pmode(String profile, boolean encrypted, String initiator, String responder, String address) {
+  static PMode pmode(String profile, boolean encrypted, String service, String action, String initiator, String responder,
+      String address) {
     PModeLegSecurity security = new PModeLegSecurity();
     security.setWSSVersion(EWSSVersion.WSS_111);
     security.setX509SignatureAlgorithm(signature(profile));
@@ -68,7 +69,7 @@ public final class Profiles implements IAS4ProfileRegistrarSPI {
     PModeLegErrorHandling errors =
         new PModeLegErrorHandling(null, null, ETriState.TRUE, ETriState.TRUE, ETriState.TRUE, ETriState.TRUE);
     PModeLeg leg = new PModeLeg(PModeLegProtocol.createForDefaultSoapVersion(address),
-        PModeLegBusinessInformation.create(null, CAS4.DEFAULT_ACTION_URL, null, CAS4.DEFAULT_MPC_ID), errors, null, security);
+        PModeLegBusinessInformation.create(service, action, null, CAS4.DEFAULT_MPC_ID), errors, null, security);
     PModeParty from = PModeParty.createSimple(initiator, CAS4.DEFAULT_INITIATOR_URL);
     PModeParty to = PModeParty.createSimple(responder, CAS4.DEFAULT_RESPONDER_URL);
     return new PMode(profile + "-" + initiator + "-" + responder, from, to, "urn:as4:agreement", EMEP.ONE_WAY, EMEPBinding.PUSH, leg,

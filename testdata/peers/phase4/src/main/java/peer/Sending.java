@@ -46,7 +46,7 @@ final class Sending {
     Message m = new Message();
     m.as4ProfileID(station.profile);
     m.cryptoFactorySign(station.signing).cryptoFactoryCrypt(station.decrypting);
-    m.pmode(Profiles.pmode(station.profile, c.getAsString("certificate") != null, c.getAsString("from"), c.getAsString("to"),
+    m.pmode(Profiles.pmode(station.profile, c.getAsString("certificate") != null, null, null, c.getAsString("from"), c.getAsString("to"),
         c.getAsString("url")));
     if (c.getAsObject("tls") != null) {
       m.httpClientFactory(Tls.settings(c.getAsObject("tls")));

@@ -102,7 +102,7 @@ final class Station implements IAS4IncomingMessageProcessorSPI {
     h.setCryptoFactoryCrypt(decrypting);
     h.setIncomingProfileSelector(new AS4IncomingProfileSelectorConstant(profile, false));
     h.setPModeResolver((id, service, action, initiator, responder, agreement, address) ->
-        Profiles.pmode(profile, encrypted, initiator, responder, address));
+        Profiles.pmode(profile, encrypted, service, action, initiator, responder, address));
     h.setIncomingSecurityConfiguration(
         new AS4IncomingSecurityConfiguration().setSigningParams(signingParams(token)).setCryptParams(cryptParams(token)));
     h.setProcessorSupplier(() -> new CommonsArrayList<IAS4IncomingMessageProcessorSPI>(this));
