@@ -4,12 +4,16 @@
 # one line where Java or Maven is missing.
 set -euo pipefail
 cd "$(dirname "$0")/phase4"
-for tool in java mvn; do
+for tool in java javac mvn; do
   if ! command -v "$tool" >/dev/null; then
     echo "interop: $tool is not installed: the tests against phase4 and WSS4J are skipped" >&2
     exit 3
   fi
 done
+# Two runs at once build once.
+mkdir -p target
+exec 9>target/lock
+flock 9
 if [ ! -e target/built ] || [ -n "$(find pom.xml src -newer target/built -print -quit)" ]; then
   mvn -q -B package >&2
   touch target/built

@@ -70,9 +70,12 @@ public final class Profiles implements IAS4ProfileRegistrarSPI {
         new PModeLegErrorHandling(null, null, ETriState.TRUE, ETriState.TRUE, ETriState.TRUE, ETriState.TRUE);
     PModeLeg leg = new PModeLeg(PModeLegProtocol.createForDefaultSoapVersion(address),
         PModeLegBusinessInformation.create(service, action, null, CAS4.DEFAULT_MPC_ID), errors, null, security);
+    // An answer belongs to the second leg of an exchange.
+    boolean answers = action != null && action.endsWith("Response");
     PModeParty from = PModeParty.createSimple(initiator, CAS4.DEFAULT_INITIATOR_URL);
     PModeParty to = PModeParty.createSimple(responder, CAS4.DEFAULT_RESPONDER_URL);
-    return new PMode(profile + "-" + initiator + "-" + responder, from, to, "urn:as4:agreement", EMEP.ONE_WAY, EMEPBinding.PUSH, leg,
-        null, null, new PModeReceptionAwareness(ETriState.TRUE, ETriState.FALSE, 0, 1000, ETriState.TRUE));
+    return new PMode(profile + "-" + initiator + "-" + responder, from, to, "urn:as4:agreement",
+        answers ? EMEP.TWO_WAY : EMEP.ONE_WAY, answers ? EMEPBinding.PUSH_PUSH : EMEPBinding.PUSH, leg, answers ? leg : null, null,
+        new PModeReceptionAwareness(ETriState.TRUE, ETriState.FALSE, 0, 1000, ETriState.TRUE));
   }
 }
