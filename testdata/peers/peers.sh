@@ -15,6 +15,7 @@ mkdir -p target
 exec 9>target/lock
 flock 9
 if [ ! -e target/built ] || [ -n "$(find pom.xml src -newer target/built -print -quit)" ]; then
+  rm -rf target/classes target/peer.jar
   mvn -q -B package >&2
   touch target/built
 fi

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,7 @@ type peer struct {
 	control string
 	stdin   io.WriteCloser
 	cmd     *exec.Cmd
+	tmp     string
 }
 
 var jvm *peer // set by TestMain before any test runs; nil where no peer was built
@@ -44,7 +46,11 @@ func TestMain(m *testing.M) {
 
 func start(dir string) (*peer, error) {
 	cp := filepath.Join(dir, "peer.jar") + string(os.PathListSeparator) + filepath.Join(dir, "lib", "*")
-	cmd := exec.Command("java", "-Xmx3g", "-XX:+UseSerialGC", "-Djava.security.egd=file:/dev/urandom", "-cp", cp, "peer.Peer")
+	tmp, err := os.MkdirTemp("", "interop-peer")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("java", "-Xmx3g", "-XX:+UseSerialGC", "-Djava.io.tmpdir="+tmp, "-Djava.security.egd=file:/dev/urandom", "-cp", cp, "peer.Peer")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -66,7 +72,7 @@ func start(dir string) (*peer, error) {
 		return nil, fmt.Errorf("the peer said %q: %w", line, err)
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
-	return &peer{control: said.Control, stdin: in, cmd: cmd}, nil
+	return &peer{control: said.Control, stdin: in, cmd: cmd, tmp: tmp}, nil
 }
 
 func (p *peer) stop() error {
@@ -76,7 +82,7 @@ func (p *peer) stop() error {
 	// A JVM that does not end by itself is killed: it is ours.
 	timer := time.AfterFunc(10*time.Second, func() { _ = p.cmd.Process.Kill() })
 	defer timer.Stop()
-	return p.cmd.Wait()
+	return errors.Join(p.cmd.Wait(), os.RemoveAll(p.tmp))
 }
 
 // live skips a test that needs the Java peer.

@@ -145,7 +145,8 @@ func TestPing(t *testing.T) {
 }
 
 // TestPull: phase4 fetches our messages, one after the other, and posts its receipts
-// (One-Way/Pull, a.5).
+// (One-Way/Pull, a.5). The other direction has no test: phase4 does not sign what it
+// hands out.
 func TestPull(t *testing.T) {
 	t.Parallel()
 	const partition = "urn:mpc:ap-fi-03"
