@@ -59,6 +59,7 @@ const drained = 8 << 20
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body := &paced{r: req.Body, conn: http.NewResponseController(w), end: time.Now().Add(r.Patience), most: wire(r.Limits.Ahead, r.Limits.Envelope)}
 	body.bound() // also what the server reads of a body that is not wanted
+	r.writeBy(w, 0)
 	if req.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "POST an AS4 message here.", http.StatusMethodNotAllowed)
@@ -73,6 +74,9 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.Observe(Observation{Inbound: true, Outcome: "shed"})
 		return
 	}
+	// A large message may take longer than a server gives an exchange; its pace and the
+	// term of the work bound it.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	start := r.Now()
 	ctx := req.Context()
 	r.tellMuted(ctx)
@@ -96,20 +100,28 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.Observe(Observation{Inbound: true, Outcome: a.outcome, Code: string(a.code), Duration: r.Now().Sub(start)})
 }
 
+// writeBy bounds how long an answer of n bytes may take: a partner takes it as fast as
+// any sends, or leaves the slot to others.
+func (r *Receiver) writeBy(w http.ResponseWriter, n int64) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(r.Patience + time.Duration(n/pace)*time.Second)) // where the connection knows deadlines
+}
+
 func (r *Receiver) write(ctx context.Context, w http.ResponseWriter, a answer) error {
 	if l := a.letter; l != nil {
 		defer l.close(ctx, r.Logger)
+		r.writeBy(w, l.body.Length)
 		w.Header().Set("Content-Type", l.body.ContentType)
 		w.Header().Set("Content-Length", strconv.FormatInt(l.body.Length, 10))
-		// A partner takes it as fast as any sends, or leaves the slot to others.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(r.Patience + time.Duration(l.body.Length/pace)*time.Second))
 		w.WriteHeader(a.status)
-		_, err := io.Copy(w, l.body.Reader())
+		// Copies only: HTTP/2 may still read what it was given when Write has returned,
+		// and the letter lies in mapped files.
+		_, err := io.Copy(struct{ io.Writer }{w}, struct{ io.Reader }{l.body.Reader()})
 		if err == nil {
 			a.sent(ctx)
 		}
 		return err
 	}
+	r.writeBy(w, int64(len(a.body)))
 	if len(a.body) > 0 {
 		w.Header().Set("Content-Type", swa.SOAPType+"; charset=UTF-8")
 	}
