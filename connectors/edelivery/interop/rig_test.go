@@ -59,9 +59,8 @@ type setup struct {
 	keys     string // of rings
 	profile  string // of the peer
 	signOnly bool
-	token    string              // of the peer, for its own receipts and messages
-	encrypt  string              // of the peer
-	trust    []*x509.Certificate // what the peer trusts; default our certificates and the authority
+	token    string // of the peer, for its own receipts and messages
+	encrypt  string // of the peer
 	partner  func(*pmode.Partner)
 	own      func(*pmode.Own)
 	config   func(*edelivery.Config)
@@ -113,9 +112,6 @@ func newRig(t testing.TB, s setup) *rig {
 	}
 	k := rings[s.keys]()
 	r := &rig{keys: k, dir: t.TempDir()}
-	if s.trust == nil {
-		s.trust = []*x509.Certificate{k.ourSign.cert, k.authority.cert}
-	}
 	sign, chain := k.theirSign, []*x509.Certificate{k.authority.cert}
 	if s.stationSign != nil {
 		sign = *s.stationSign
@@ -128,7 +124,7 @@ func newRig(t testing.TB, s setup) *rig {
 		"do": "station", "profile": s.profile, "encrypted": !s.signOnly, "token": s.token,
 		"sign":    sign.files(t, r.dir, "their-sign", chain...),
 		"decrypt": k.theirDecrypt.files(t, r.dir, "their-decrypt", k.authority.cert),
-		"trust":   certificates(t, r.dir, "trust.pem", s.trust...),
+		"trust":   certificates(t, r.dir, "trust.pem", k.ourSign.cert, k.authority.cert),
 	}, r.station)
 	t.Cleanup(func() { p.ask(t, object{"do": "close", "station": r.station.ID}, nil) })
 	r.server = httptest.NewServer(http.HandlerFunc(r.serve))
