@@ -10,10 +10,10 @@ SERVICES := testdata/services/services.sh
 PEERS := testdata/peers/peers.sh
 FUZZTIME ?= 30s
 
-.PHONY: help build demo sandbox test test-unit test-services test-interop test-hsm chaos pages lint verify bench fuzz services services-stop clean
+.PHONY: help build demo sandbox test test-unit test-services test-interop test-hsm chaos pages lint verify bench bench-as4 fuzz services services-stop clean
 
 help: ## print this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: $(BIN) ## build the one static binary, bin/oncegate
 
@@ -61,6 +61,9 @@ pages: build ## walk every page in a real browser without JavaScript, with axe a
 
 bench: build ## the figures of docs/performance.md
 	@testdata/bench/bench.sh
+
+bench-as4: ## the AS4 figures: beside phase4, bare cryptography, OpenSSL; 1 GiB, 10,000 partners (java, mvn; libssl-dev)
+	@testdata/bench/as4.sh
 
 fuzz: ## every fuzz target for FUZZTIME (30s) each
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do d=$$(dirname $$f); \
