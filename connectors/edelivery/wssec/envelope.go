@@ -54,6 +54,9 @@ func Locate(doc *xmldoc.Document) (Envelope, error) {
 	return env, nil
 }
 
+// actor11 is the role of SOAP 1.1: who reads it would not take the block for its own (b.4).
+var actor11 = xmldoc.Name{Space: "http://schemas.xmlsoap.org/soap/envelope/", Local: "actor"}
+
 func (env *Envelope) blocks(header xmldoc.Element) error {
 	for c := range header.Children() {
 		switch {
@@ -72,7 +75,8 @@ func (env *Envelope) blocks(header xmldoc.Element) error {
 		case mustUnderstand(c):
 			return ebms.Errorf(ebms.HeaderNotSupported, "a header block that must be understood is not")
 		}
-		if role, ok := c.Attr(s12("role")); ok && role != ultimate {
+		role, ok := c.Attr(s12("role"))
+		if _, actor := c.Attr(actor11); actor || ok && role != ultimate {
 			return ebms.Errorf(ebms.HeaderNotSupported, "a header block is for another role")
 		}
 	}
