@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 SOURCES := $(shell find . -name '*.go' -o -name '*.html' -o -name '*.css' -o -name '*.json' -o -name '*.yaml' -o -name go.mod -o -name go.sum | grep -v '^./\(\.services\|bin\|demo-out\)/')
 SERVICES := testdata/services/services.sh
 PEERS := testdata/peers/peers.sh
-FUZZTIME ?= 30s
+FUZZTIME ?= 60s
 
 .PHONY: help build demo sandbox test test-unit test-services test-interop test-hsm chaos pages lint verify bench bench-as4 fuzz services services-stop clean
 
@@ -65,7 +65,7 @@ bench: build ## the figures of docs/performance.md
 bench-as4: ## the AS4 figures: beside phase4, bare cryptography, OpenSSL; 1 GiB, 10,000 partners (java, mvn; libssl-dev)
 	@testdata/bench/as4.sh
 
-fuzz: ## every fuzz target for FUZZTIME (30s) each
+fuzz: ## every fuzz target for FUZZTIME (60s) each
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do d=$$(dirname $$f); \
 	 for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' $$f | cut -c6-); do echo "== $$d $$t"; \
 	  $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$d; done; done
