@@ -59,7 +59,6 @@ const drained = 8 << 20
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body := &paced{r: req.Body, conn: http.NewResponseController(w), end: time.Now().Add(r.Patience), most: wire(r.Limits.Ahead, r.Limits.Envelope)}
 	body.bound() // also what the server reads of a body that is not wanted
-	r.writeBy(w, 0)
 	if req.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "POST an AS4 message here.", http.StatusMethodNotAllowed)
