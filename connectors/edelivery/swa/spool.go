@@ -20,6 +20,7 @@ type Spool struct {
 	file   *os.File
 	size   int64
 	mapped []byte
+	pages  *trimmer // of mapped; nil where it is small
 }
 
 // NewSpool returns an empty spool that keeps up to memory bytes on the heap and
@@ -95,6 +96,9 @@ func (s *Spool) Roomy(extra int) ([]byte, error) {
 			return nil, fmt.Errorf("mapping part file: %w", err)
 		}
 		s.mapped = b
+		if n >= ResidentFrom {
+			s.pages = trim(b)
+		}
 	}
 	if cap(s.mapped)-int(s.size) < extra {
 		return nil, errors.New("making room in a spool that is mapped")
@@ -106,6 +110,8 @@ func (s *Spool) Roomy(extra int) ([]byte, error) {
 func (s *Spool) Close() error {
 	var err error
 	if s.mapped != nil {
+		s.pages.end()
+		s.pages = nil
 		err = syscall.Munmap(s.mapped[:cap(s.mapped)])
 		s.mapped = nil
 	}
