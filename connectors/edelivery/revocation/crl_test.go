@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -173,6 +174,48 @@ func TestCRLFromServer(t *testing.T) {
 	closed := newStore(t, &files{}, func(c *Config) { c.Private = false })
 	if got := verdict(t, closed, p, now, leaf, root); got != "unknown" || asked != 0 {
 		t.Errorf("in a private network: %q after %d requests", got, asked)
+	}
+}
+
+// A server that hangs holds up nobody for long while the list that is here is good, and
+// what it says at last is heeded.
+func TestCRLFromServerThatHangs(t *testing.T) {
+	t.Parallel()
+	root := newEntity(t, "Root", nil, authority)
+	leaf := newEntity(t, "AP_NL_01", root, nil)
+	later := now.Add(2 * time.Hour)
+	lists := [][]byte{
+		root.crl(t, func(l *x509.RevocationList) { l.NextUpdate = now.Add(24 * time.Hour) }),
+		root.crl(t, func(l *x509.RevocationList) { l.ThisUpdate, l.NextUpdate = later, now.Add(24*time.Hour) }, leaf),
+	}
+	var asked atomic.Int32
+	hang := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := asked.Add(1)
+		if n > 1 {
+			<-hang
+		}
+		_, _ = w.Write(lists[n-1])
+	}))
+	defer srv.Close()
+	s := newStore(t, &files{}, nil)
+	p := Policy{CRL: []string{srv.URL}}
+	if got := verdict(t, s, p, now, leaf, root); got != "good" {
+		t.Fatalf("first list: %q", got)
+	}
+	start := time.Now()
+	if got := verdict(t, s, p, later, leaf, root); got != "good" {
+		t.Errorf("while the server hangs: %q", got)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("while the server hangs a message waits %s", took)
+	}
+	close(hang)
+	if got := verdict(t, s, p, later.Add(time.Minute), leaf, root); got != "revoked" {
+		t.Errorf("when the server has answered: %q", got)
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("the server was asked %d times", n)
 	}
 }
 

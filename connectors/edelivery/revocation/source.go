@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,17 +15,25 @@ import (
 const (
 	refetch = time.Hour
 	retry   = 30 * time.Second
+	// brief is how long messages wait for a new list while the old one is good.
+	brief = time.Second
 )
 
 // A source is one file or address with CRLs. One caller reads it, others wait.
 type source struct {
 	name string
 
-	mu    sync.Mutex
-	lists []*list
-	sum   [sha256.Size]byte
-	again time.Time // when to look again
-	fault error     // of the last look
+	mu     sync.Mutex
+	lists  []*list
+	sum    [sha256.Size]byte
+	again  time.Time    // when to look again
+	fault  error        // of the last look
+	coming chan fetched // what is being fetched; nil for nothing
+}
+
+type fetched struct {
+	data []byte
+	err  error
 }
 
 func (s *Store) source(name string) *source {
@@ -80,14 +89,19 @@ func (s *Store) ask(ctx context.Context, src *source, cert, issuer *x509.Certifi
 // look reads the source again when it is time. What it held stays in use while a new
 // look fails: a list says itself until when it is good.
 func (s *Store) look(ctx context.Context, src *source, now time.Time) {
-	if !src.again.IsZero() && now.Before(src.again) {
+	due := src.again.IsZero() || !now.Before(src.again)
+	if !due && len(src.coming) == 0 {
 		return
 	}
 	var data []byte
 	remote := isURL(src.name)
 	if remote {
-		// A peer that hangs up shall not make the next one wait for another try.
-		data, src.fault = s.fetch(context.WithoutCancel(ctx), src.name, maxCRL)
+		f, here := s.await(ctx, src, now)
+		if !here {
+			src.again = now.Add(min(retry, s.Refresh))
+			return
+		}
+		data, src.fault = f.data, f.err
 		src.again = now.Add(refetch)
 	} else {
 		data, src.fault = s.Read(src.name)
@@ -105,6 +119,33 @@ func (s *Store) look(ctx context.Context, src *source, now time.Time) {
 		if remote && l.crl.NextUpdate.Before(src.again) && l.crl.NextUpdate.After(now) {
 			src.again = l.crl.NextUpdate
 		}
+	}
+}
+
+// await fetches, and waits for what is being fetched; not for long where the list that
+// is held is good: a server that hangs shall not hold up every message.
+func (s *Store) await(ctx context.Context, src *source, now time.Time) (f fetched, here bool) {
+	if src.coming == nil {
+		coming := make(chan fetched, 1)
+		src.coming = coming
+		// A peer that hangs up shall not make the next one wait for another try.
+		go func(ctx context.Context) {
+			data, err := s.fetch(ctx, src.name, maxCRL)
+			coming <- fetched{data, err}
+		}(context.WithoutCancel(ctx))
+	}
+	var enough <-chan time.Time
+	if slices.ContainsFunc(src.lists, func(l *list) bool { return l.fresh(now) }) {
+		t := time.NewTimer(brief)
+		defer t.Stop()
+		enough = t.C
+	}
+	select {
+	case f = <-src.coming:
+		src.coming = nil
+		return f, true
+	case <-enough:
+		return f, false
 	}
 }
 
