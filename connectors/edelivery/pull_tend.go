@@ -2,6 +2,7 @@ package edelivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -37,24 +38,24 @@ func (s *Sender) Tend(ctx context.Context) error {
 }
 
 func (s *Sender) tend(ctx context.Context) error {
+	var unfilled error
 	// Where nobody fetches the log need not be read.
 	if slices.ContainsFunc(s.PModes.Table().Partners(), func(p *pmode.Partner) bool { return p.MEP == pmode.Pull }) {
 		if err := s.Shelf.Restore(ctx, s.refill); err != nil {
-			return fmt.Errorf("filling the shelf: %w", err)
+			unfilled = fmt.Errorf("filling the shelf: %w", err)
 		}
 	}
 	for {
 		due, err := s.Shelf.Due(ctx, s.Now(), dueAtOnce)
 		if err != nil {
-			return fmt.Errorf("looking for messages that nobody fetched: %w", err)
+			err = fmt.Errorf("looking for messages that nobody fetched: %w", err)
 		}
+		// One that cannot be ended now does not keep the others.
 		for _, item := range due {
-			if err := s.giveUp(ctx, &item); err != nil {
-				return err
-			}
+			err = errors.Join(err, s.giveUp(ctx, &item))
 		}
-		if len(due) < dueAtOnce {
-			return nil
+		if err != nil || len(due) < dueAtOnce {
+			return errors.Join(unfilled, err)
 		}
 	}
 }

@@ -671,3 +671,22 @@ func TestPullerRunsUntilItIsEnded(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// half is a shelf with an item that cannot be read, before all others.
+type half struct{ *MemoryShelf }
+
+func (h half) Due(ctx context.Context, now time.Time, most int) ([]canon.Shelved, error) {
+	due, err := h.MemoryShelf.Due(ctx, now, most)
+	return due, errors.Join(errors.New("damaged item"), err)
+}
+
+// A message that cannot be read, or not be ended, does not keep others on the shelf.
+func TestTendBesideADamagedItem(t *testing.T) {
+	r := newPullRig(t, func(holder, _ *Config, _, _ *pmode.Partner) { holder.Shelf = half{holder.Shelf.(*MemoryShelf)} })
+	r.lay("nobody comes", xmlDocument(1))
+	r.pass(2 * time.Hour)
+	if err := r.holder.sender.tend(context.Background()); err == nil {
+		t.Error("nobody learns of the damaged item")
+	}
+	r.one(canon.DeliveryFailed, 0, ebms.MissingReceipt)
+}

@@ -33,7 +33,8 @@ type Shelf interface {
 	Find(ctx context.Context, id canon.MessageID) (*canon.Shelved, error)
 	// Drop removes the message, if it is there in that series.
 	Drop(ctx context.Context, id canon.MessageID, series int) error
-	// Due returns up to max messages that are spent at now. They stay until Drop.
+	// Due returns up to max messages that are spent at now. They stay until Drop. Those
+	// that cannot be read are an error beside the others.
 	Due(ctx context.Context, now time.Time, max int) ([]canon.Shelved, error)
 	// Restore calls fill where the shelf was lost, or never filled, since Restore
 	// last ended well. fill puts back what the log has. Several may restore at once.

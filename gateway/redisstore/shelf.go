@@ -199,18 +199,17 @@ func (s *Shelf) Drop(ctx context.Context, id canon.MessageID, series int) error 
 	return unavailable("taking a message down", dropScript.Run(ctx, s.cfg.Client, keys, name, series).Err())
 }
 
-// Due returns up to most messages that are spent at now. They stay until Drop.
+// Due returns up to most messages that are spent at now. They stay until Drop. One that
+// cannot be read, as of a newer version, is an error beside the others.
 func (s *Shelf) Due(ctx context.Context, now time.Time, most int) ([]canon.Shelved, error) {
 	found, err := dueScript.Run(ctx, s.cfg.Client, []string{s.key("due"), s.key("item:")}, millis(now), most).Slice()
 	if err != nil {
 		return nil, unavailable("asking for spent messages", err)
 	}
 	out := make([]canon.Shelved, 0, len(found))
+	var faults []error
 	for _, f := range found {
-		flat, ok := f.([]any)
-		if !ok {
-			return nil, errNotShelved
-		}
+		flat, _ := f.([]any)
 		fields := map[string]string{}
 		for i := 0; i+1 < len(flat); i += 2 {
 			k, _ := flat[i].(string)
@@ -218,11 +217,12 @@ func (s *Shelf) Due(ctx context.Context, now time.Time, most int) ([]canon.Shelv
 		}
 		item, err := s.read(ctx, fields)
 		if err != nil {
-			return nil, err
+			faults = append(faults, err)
+			continue
 		}
 		out = append(out, *item)
 	}
-	return out, nil
+	return out, errors.Join(faults...)
 }
 
 var errNotShelved = errors.New("reading the shelf: not of ours")

@@ -82,3 +82,36 @@ func TestShelfOfAForgottenConversation(t *testing.T) {
 var _ interface {
 	Restore(ctx context.Context, fill func(ctx context.Context) error) error
 } = (*redisstore.Shelf)(nil)
+
+// What cannot be read, as of a newer version in the midst of an upgrade, keeps nobody
+// from ending the others.
+func TestDueBesideADamagedItem(t *testing.T) {
+	s, p := embedded(t), prefix()
+	ctx, now := t.Context(), time.Now().UTC()
+	shelf, err := redisstore.NewShelf(redisstore.ShelfConfig{Client: s.client, Prefix: p, Sealer: &exchangetest.Sealer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(id canon.MessageID, at time.Time) {
+		t.Helper()
+		err := shelf.Put(ctx, canon.Shelved{
+			Message:   canon.Message{ID: id, Kind: canon.KindEvidenceResponse, Conversation: "5d1c7a0e-3b64-5f0b-9c21-6a8f40ee1952", At: at, Body: &canon.EvidenceResponse{}},
+			Partition: "urn:mpc:a", Attempts: 2, Expires: at.Add(time.Hour),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("newer", now)
+	for _, k := range s.client.Keys(ctx, string(p)+":shelf:1:item:*").Val() {
+		s.client.HSet(ctx, k, "message", `[{"id":"newer","kind":"evidence.response.v9","body":{}}]`)
+	}
+	put("good", now.Add(time.Second))
+	due, err := shelf.Due(ctx, now.Add(2*time.Hour), 10)
+	if err == nil {
+		t.Error("nobody learns of the damaged item")
+	}
+	if len(due) != 1 || due[0].Message.ID != "good" {
+		t.Errorf("due: %d messages, want the good one", len(due))
+	}
+}
