@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -255,18 +256,20 @@ func TestPingOfAPartnerThatIsNotReached(t *testing.T) {
 				func(p *pmode.Partner, _ *x509.Certificate) { p.TLS.CA = []*x509.Certificate{old.cert} })
 		}, "expired", "clock", "tcp tls"},
 		{"client certificate wanted", func(t *testing.T) *rig {
-			return secure(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert}, nil)
-		}, "demands a client certificate", "mutual TLS", "tcp tls"},
-		{"client certificate wanted, TLS 1.2", func(t *testing.T) *rig {
 			return secure(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12}, nil)
+		}, "no TLS version or cipher suite in common", "client certificate", "tcp tls"},
+		// The handshake of TLS 1.3 is over for us when the server refuses: its alert may
+		// come after our request broke on the closed connection.
+		{"client certificate wanted, TLS 1.3", func(t *testing.T) *rig {
+			return secure(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS13}, nil)
 		}, "", "", "tcp tls"},
 		{"another client certificate wanted", func(t *testing.T) *rig {
 			pool := x509.NewCertPool()
 			pool.AddCert(keys.provider.cert)
-			return secure(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}, func(p *pmode.Partner, _ *x509.Certificate) {
+			return secure(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, MaxVersion: tls.VersionTLS12}, func(p *pmode.Partner, _ *x509.Certificate) {
 				p.TLS.Own = &tls.Certificate{Certificate: [][]byte{keys.stranger.cert.Raw}, PrivateKey: keys.stranger.key}
 			})
-		}, "", "", "tcp tls"},
+		}, "no TLS version or cipher suite in common", "", "tcp tls"},
 		{"plain HTTP", func(t *testing.T) *rig {
 			s := httptest.NewServer(http.NotFoundHandler())
 			t.Cleanup(s.Close)
@@ -311,6 +314,22 @@ func TestPingOfAPartnerThatIsNotReached(t *testing.T) {
 				t.Errorf("answer = %+v", report.Answer)
 			}
 		})
+	}
+}
+
+// What TLS 1.3 servers say; over TCP an alert has no type of its own.
+func TestAlertsAboutClientCertificates(t *testing.T) {
+	for _, alert := range []string{"tls: certificate required", "tls: bad certificate", "tls: unknown certificate authority", "tls: expired certificate", "tls: access denied"} {
+		err := &net.OpError{Op: "remote error", Err: errors.New(alert)}
+		if p := unreachable(err, &pmode.Partner{}); !strings.Contains(p.Symptom, "demands a client certificate") || !strings.Contains(p.Cause, "mutual TLS") {
+			t.Errorf("%s: %+v", alert, p)
+		}
+		if p := unreachable(err, &pmode.Partner{TLS: pmode.TLS{Own: &tls.Certificate{}}}); p.Symptom != "the server refuses our client certificate" {
+			t.Errorf("%s: %+v", alert, p)
+		}
+		if got := explain(err); got != "the server refuses our client certificate; see tls.certificate" {
+			t.Errorf("%s: %s", alert, got)
+		}
 	}
 }
 
