@@ -67,8 +67,8 @@ func (n *node) seal(t *pmode.Table, m canon.Message, id string, p *pmode.Partner
 		Agreement: p.Agreement, Service: service, Action: out.Action,
 		ConversationID: out.ConversationID,
 		Properties: append([]ebms.Property{
-			{Name: ebms.PropertyOriginalSender, Type: out.OriginalSender.Scheme, Value: out.OriginalSender.ID},
-			{Name: ebms.PropertyFinalRecipient, Type: out.FinalRecipient.Scheme, Value: out.FinalRecipient.ID},
+			{Name: ebms.PropertyOriginalSender, Type: ebms.Party{ID: out.OriginalSender}.Type(), Value: out.OriginalSender.ID},
+			{Name: ebms.PropertyFinalRecipient, Type: ebms.Party{ID: out.FinalRecipient}.Type(), Value: out.FinalRecipient.ID},
 		}, out.Properties...),
 	}
 	if p.MPC != ebms.DefaultMPC {

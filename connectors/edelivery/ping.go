@@ -154,7 +154,7 @@ func (s *Sender) pingLetter(ctx context.Context, t *pmode.Table, p *pmode.Partne
 		security = "sign"
 	}
 	report.PMode = PingPMode{
-		From: own.ID, FromType: own.Scheme, FromRole: p.OwnRole, To: p.Party.ID.ID, ToType: p.Party.ID.Scheme, ToRole: p.Party.Role,
+		From: own.ID, FromType: t.Own().Party.Type(), FromRole: p.OwnRole, To: p.Party.ID.ID, ToType: p.Party.Type(), ToRole: p.Party.Role,
 		Agreement: p.Agreement.Value, AgreementType: p.Agreement.Type, Service: service.Value, Action: ebms.TestAction,
 		Profile: string(p.Profile), Security: security, SignToken: string(p.SignToken), EncryptToken: string(p.EncryptToken),
 	}

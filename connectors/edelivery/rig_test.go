@@ -230,8 +230,8 @@ func newRig(t testing.TB, opts ...rigOption) *rig {
 	config.Remembered = NewMemory(config.Now)
 	r.partner = provider
 	receiver, sender := config, config
-	receiver.PModes = table(t, providerID, keys.provider, requester)
-	sender.PModes = table(t, requesterID, keys.requester, provider)
+	receiver.PModes = table(t, provider.Party.ID, keys.provider, requester)
+	sender.PModes = table(t, requester.Party.ID, keys.requester, provider)
 	sender.Remembered = NewMemory(config.Now)
 	var err error
 	if r.receiver, err = NewReceiver(receiver); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"oncegate/connectors/edelivery/ebms"
 	"oncegate/schemas/canon"
 )
 
@@ -60,7 +61,7 @@ func ParseIdentifier(s string) (Identifier, error) {
 
 // Participant returns how the DNS and a publisher know a participant. An ebCore type
 // becomes one URN with its value; a code of the list EAS becomes a value in the scheme
-// of Peppol; any other scheme stays.
+// of Peppol; any other scheme stays. An untyped URI says all itself.
 func Participant(p canon.Participant) Identifier {
 	if strings.HasPrefix(p.Scheme, ebCore) {
 		return Identifier{Value: p.Scheme + ":" + p.ID}
@@ -68,7 +69,7 @@ func Participant(p canon.Participant) Identifier {
 	if code, ok := strings.CutPrefix(p.Scheme, eas); ok {
 		return Identifier{Scheme: Peppol, Value: code + ":" + p.ID}
 	}
-	return Identifier{Scheme: p.Scheme, Value: p.ID}
+	return Identifier{Scheme: ebms.Party{ID: p}.Type(), Value: p.ID}
 }
 
 // same compares participants: their values have no case (BDXL hashes them in lower

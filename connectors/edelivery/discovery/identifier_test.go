@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"oncegate/connectors/edelivery/discovery"
+	"oncegate/connectors/edelivery/ebms"
 	"oncegate/schemas/canon"
 )
 
@@ -68,6 +69,7 @@ func TestParticipant(t *testing.T) {
 	}{
 		{canon.Participant{Scheme: "urn:cef.eu:names:identifier:EAS:0088", ID: "test01"}, peppolID("0088:test01")},
 		{canon.Participant{Scheme: "urn:oasis:names:tc:ebcore:partyid-type:iso6523:0088", ID: "test01"}, discovery.Identifier{Value: "urn:oasis:names:tc:ebcore:partyid-type:iso6523:0088:test01"}},
+		{canon.Participant{Scheme: ebms.Untyped, ID: "urn:oasis:names:tc:ebcore:partyid-type:iso6523:0088:test01"}, discovery.Identifier{Value: "urn:oasis:names:tc:ebcore:partyid-type:iso6523:0088:test01"}},
 		{canon.Participant{Scheme: "ehealth-actorid-qns", ID: "urn:example:ncpb"}, discovery.Identifier{Scheme: "ehealth-actorid-qns", Value: "urn:example:ncpb"}},
 	} {
 		if got := discovery.Participant(tt.in); got != tt.want {

@@ -150,7 +150,7 @@ func (r *Resolver) explain(ctx context.Context, rep *Report, id Identifier, a Ac
 		return err
 	}
 	rep.done(StepCertificate, "encrypts for %s, valid to %s", p.Encrypt[0].Subject, p.Encrypt[0].NotAfter.Format(time.DateOnly))
-	rep.done(StepAgreement, "with party %s of type %s", p.Party.ID.ID, p.Party.ID.Scheme)
+	rep.done(StepAgreement, "with party %s of type %s", p.Party.ID.ID, p.Party.Type())
 	rep.Agreement = p.Settings()
 	return nil
 }

@@ -18,7 +18,7 @@ func full() *UserMessage {
 		Timestamp: time.Date(2026, 9, 14, 9, 31, 7, 5_000_000, time.UTC),
 		MessageID: "6f3b@c2.example.nl", RefToMessageID: "first@c3.example.fi",
 		From:      Party{canon.Participant{Scheme: "urn:type", ID: "AP <&> \"NL\""}, "http://role/a"},
-		To:        Party{canon.Participant{ID: "urn:party:FI"}, "http://role/b"},
+		To:        Party{canon.Participant{Scheme: Untyped, ID: "urn:party:FI"}, "http://role/b"},
 		Agreement: Agreement{"agreement", "urn:agreements", "pm-1"},
 		Service:   Service{"QueryManager", "urn:services"}, Action: "ExecuteQueryRequest", ConversationID: "2c6f",
 		Properties: []Property{{"originalSender", "urn:t", "C1"}, {"empty", "", ""}},
@@ -56,6 +56,9 @@ func TestWhatIsWrittenIsReadBackAndIsCanonical(t *testing.T) {
 		}
 		if c := e.AppendCanonical(nil, xmldoc.C14N{}); string(c) != string(b) {
 			t.Errorf("not canonical:\n%s\n%s", b, c)
+		}
+		if !strings.Contains(string(b), "<eb:PartyId>urn:party:FI<") { // ebMS3 5.2.2.4
+			t.Errorf("the untyped PartyId is not written as such:\n%s", b)
 		}
 		if !strings.Contains(string(b), "<eb:Timestamp>2026-09-14T09:31:07.005Z</eb:Timestamp>") {
 			t.Error("Timestamp without exactly three fraction digits")
@@ -157,6 +160,7 @@ func TestRulesOfTheHeader(t *testing.T) {
 		{"empty PartyId", id, `<eb:PartyId type="x"/>`, InvalidHeader},
 		{"two PartyIds", id, id + id, ValueInconsistent},
 		{"untyped PartyId that is no URI", ">urn:party:FI<", ">FI<", ValueInconsistent},
+		{"PartyId with the type of none", ` type="urn:type"`, ` type="` + Untyped + `"`, ValueInconsistent},
 		{"no Role", between("<eb:Role>", "</eb:Role>"), "", InvalidHeader},
 		{"no Service", between("<eb:Service", "</eb:Service>"), "", InvalidHeader},
 		{"untyped Service that is no URI", ` type="urn:services"`, "", ValueInconsistent},
@@ -215,6 +219,7 @@ func TestValuesThatCannotBeWritten(t *testing.T) {
 		"property":          func(m *UserMessage) { m.Properties[0].Value = "\ufffe" },
 		"nameless property": func(m *UserMessage) { m.Properties[0].Name = "" },
 		"part id":           func(m *UserMessage) { m.Parts[0].ID = "a b" },
+		"untyped no URI":    func(m *UserMessage) { m.From.ID.Scheme = Untyped },
 		"too long":          func(m *UserMessage) { m.ConversationID = strings.Repeat("x", 2000) },
 	} {
 		m := full()

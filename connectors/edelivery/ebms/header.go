@@ -23,6 +23,11 @@ const (
 	TestAction  = Namespace + "test"
 )
 
+// Untyped is the scheme of a participant whose PartyId has no type attribute, which
+// is legal where the id is a URI (ebMS3 5.2.2.4). Canonical participants always have
+// a scheme; this one never travels: it is written as no attribute.
+const Untyped = "urn:oncegate:partyid:untyped"
+
 // Names of part properties that the AS4 layer itself reads and writes.
 const (
 	PropertyMimeType        = "MimeType"
@@ -45,10 +50,18 @@ type Property struct {
 }
 
 // A Party is one access point in the role that it plays. ID.Scheme is the type
-// attribute of the PartyId; it is empty where the id itself is a URI.
+// attribute of the PartyId, or Untyped where the id itself is a URI.
 type Party struct {
 	ID   canon.Participant
 	Role string
+}
+
+// Type returns the type attribute of the PartyId: empty where there is none.
+func (p Party) Type() string {
+	if p.ID.Scheme == Untyped {
+		return ""
+	}
+	return p.ID.Scheme
 }
 
 // An Agreement is the AgreementRef; the zero value means that there is none.

@@ -167,7 +167,7 @@ func readUser(e xmldoc.Element) (*UserMessage, error) {
 		if sv, ok := c.need("Service"); ok {
 			m.Service = Service{Value: c.token(sv, maxValue), Type: c.attr(sv, "type")}
 			// ebMS3 5.2.2.8: without a type the value is a URI.
-			if m.Service.Type == "" && !isURI(m.Service.Value) {
+			if m.Service.Type == "" && !IsURI(m.Service.Value) {
 				c.fail(ValueInconsistent, "Service without type is not a URI")
 			}
 		}
@@ -224,9 +224,13 @@ func readParty(e xmldoc.Element, err *error) Party {
 		switch {
 		case p.ID.ID == "":
 			s.fail(InvalidHeader, "PartyId is empty")
-		case p.ID.Scheme == "" && !isURI(p.ID.ID):
+		case p.ID.Scheme == Untyped:
+			s.fail(ValueInconsistent, "PartyId has a type that never travels")
+		case p.ID.Scheme == "" && !IsURI(p.ID.ID):
 			// ebMS3 5.2.2.4: without a type the value is a URI.
 			s.fail(ValueInconsistent, "PartyId without type is not a URI")
+		case p.ID.Scheme == "":
+			p.ID.Scheme = Untyped
 		}
 	}
 	if _, more := s.maybe("PartyId"); more {
@@ -319,8 +323,8 @@ func (m *UserMessage) CheckParts(ids []string) error {
 	return nil
 }
 
-// isURI reports an absolute URI.
-func isURI(s string) bool {
+// IsURI reports an absolute URI.
+func IsURI(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Scheme != "" && (u.Host != "" || u.Opaque != "" || u.Path != "")
 }

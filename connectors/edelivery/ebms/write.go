@@ -95,7 +95,7 @@ func AppendUserMessage(dst []byte, m *UserMessage, id string) ([]byte, error) {
 
 func party(dst []byte, name string, p Party) []byte {
 	dst = append(append(append(dst, "<eb:"...), name...), "><eb:PartyId"...)
-	dst = attribute(dst, "type", p.ID.Scheme)
+	dst = attribute(dst, "type", p.Type())
 	dst = append(dst, '>')
 	dst = xmldoc.AppendText(dst, p.ID.ID)
 	dst = append(dst, "</eb:PartyId>"...)
@@ -186,6 +186,11 @@ func (m *UserMessage) validText() error {
 	} {
 		if !xmldoc.ValidText(v.value) || len(v.value) > maxValue {
 			return fmt.Errorf("writing header: %s cannot stand in XML", v.name)
+		}
+	}
+	for _, p := range []Party{m.From, m.To} {
+		if p.Type() == "" && !IsURI(p.ID.ID) {
+			return fmt.Errorf("writing header: a party id without a type is not a URI")
 		}
 	}
 	ok := func(ps []Property) bool {

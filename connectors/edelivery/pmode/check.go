@@ -101,7 +101,8 @@ func strong(c *x509.Certificate) bool {
 func (ps *problems) party(p ebms.Party) {
 	ps.need(p.ID.ID != "" && !strings.ContainsAny(p.ID.ID, "<>"), "party", "party id is required, without < and >", "")
 	// The canonical participant, which goes into every record, has such a scheme.
-	ps.need(strings.HasPrefix(p.ID.Scheme, "urn:"), "party", "party type is required and is a urn", "such as urn:oasis:names:tc:ebcore:partyid-type:unregistered:SI")
+	ps.need(strings.HasPrefix(p.ID.Scheme, "urn:"), "party", "party type is required and is a urn, unless the id is a URI", "such as urn:oasis:names:tc:ebcore:partyid-type:unregistered:SI")
+	ps.need(p.ID.Scheme != ebms.Untyped || ebms.IsURI(p.ID.ID), "party", "party id without a type is not a URI", "type: as the partner writes it")
 }
 
 // soon is when a certificate's end is worth a warning; doctor and metrics warn too.

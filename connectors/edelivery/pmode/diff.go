@@ -119,7 +119,7 @@ func once(all []*x509.Certificate) []*x509.Certificate {
 // Settings returns what is in force for our side, with certificates and no keys.
 func (o *Own) Settings() []Setting {
 	var s settings
-	s.set("party", "%s", participant(o.Party.ID.Scheme, o.Party.ID.ID))
+	s.set("party", "%s", participant(o.Party.Type(), o.Party.ID.ID))
 	s.set("role", "%s", o.Party.Role)
 	s.set("domain", "%s", o.Domain)
 	for i, id := range o.Signing {
@@ -134,7 +134,7 @@ func (o *Own) Settings() []Setting {
 // Settings returns what is in force for the partner, defaults included.
 func (p *Partner) Settings() []Setting {
 	var s settings
-	s.set("party", "%s", participant(p.Party.ID.Scheme, p.Party.ID.ID))
+	s.set("party", "%s", participant(p.Party.Type(), p.Party.ID.ID))
 	s.set("role", "%s", p.Party.Role)
 	s.set("own_role", "%s", p.OwnRole)
 	s.set("direction", "%s", p.Direction)

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/keystore"
 	"oncegate/connectors/edelivery/revocation"
 	"oncegate/connectors/edelivery/wssec"
@@ -57,6 +58,16 @@ func (l *loader) party(p *canon.Participant) field {
 	}
 }
 
+// accessPoint reads a party of the header, which needs no type where its id is a URI.
+func (l *loader) accessPoint(p *canon.Participant) field {
+	return func(n *yaml.Node) {
+		l.party(p)(n)
+		if p.Scheme == "" && ebms.IsURI(p.ID) {
+			p.Scheme = ebms.Untyped
+		}
+	}
+}
+
 // begin starts a section of the file.
 func (l *loader) begin(n *yaml.Node) {
 	l.section = section{node: n, places: map[string]*yaml.Node{}, broken: map[string]bool{}}
@@ -66,7 +77,7 @@ func (l *loader) own(n *yaml.Node) (Own, section) {
 	var o Own
 	l.begin(n)
 	l.fields(n, map[string]field{
-		"party":  l.party(&o.Party.ID),
+		"party":  l.accessPoint(&o.Party.ID),
 		"role":   l.text(&o.Party.Role),
 		"domain": l.text(&o.Domain),
 		"signing": func(n *yaml.Node) {
@@ -116,7 +127,7 @@ func (l *loader) partner(n *yaml.Node, required ...string) (Partner, section) {
 	compress := true
 	l.fields(n, map[string]field{
 		"name":       l.text(&p.Name),
-		"party":      l.party(&p.Party.ID),
+		"party":      l.accessPoint(&p.Party.ID),
 		"role":       l.text(&p.Party.Role),
 		"own_role":   l.text(&p.OwnRole),
 		"url":        l.text(&p.URL),

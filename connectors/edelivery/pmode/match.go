@@ -38,9 +38,9 @@ func (t *Table) Match(h *ebms.UserMessage) (*Partner, error) {
 func (t *Table) stranger(h *ebms.UserMessage) error {
 	for _, p := range t.ids[strings.ToLower(h.From.ID.ID)] {
 		return fmt.Errorf("From/PartyId: the nearest agreement is %q with %q of type %q; the message has %s of type %s",
-			p.Name, p.Party.ID.ID, p.Party.ID.Scheme, foreign(h.From.ID.ID), foreign(h.From.ID.Scheme))
+			p.Name, p.Party.ID.ID, p.Party.Type(), foreign(h.From.ID.ID), foreign(h.From.Type()))
 	}
-	return fmt.Errorf("From/PartyId: no partner has %s of type %s", foreign(h.From.ID.ID), foreign(h.From.ID.Scheme))
+	return fmt.Errorf("From/PartyId: no partner has %s of type %s", foreign(h.From.ID.ID), foreign(h.From.Type()))
 }
 
 // A difference between a header and an agreement: the first one in the order in
@@ -68,7 +68,7 @@ func (p *Partner) differs(t *Table, h *ebms.UserMessage) difference {
 		got               string
 	}{
 		{h.To.ID.ID == t.own.Party.ID.ID, "message is not for this party and role", "To/PartyId", t.own.Party.ID.ID, h.To.ID.ID},
-		{h.To.ID.Scheme == t.own.Party.ID.Scheme, "message is not for this party and role", "To/PartyId/@type", t.own.Party.ID.Scheme, h.To.ID.Scheme},
+		{h.To.ID.Scheme == t.own.Party.ID.Scheme, "message is not for this party and role", "To/PartyId/@type", t.own.Party.Type(), h.To.Type()},
 		{h.To.Role == p.OwnRole, "message is not for this party and role", "To/Role", p.OwnRole, h.To.Role},
 		{p.takesFrom(h.MPC), "no agreement for this partition", "UserMessage/@mpc", p.MPC, h.MPC},
 		{p.Party.Role == h.From.Role, "no agreement for this role", "From/Role", p.Party.Role, h.From.Role},

@@ -181,7 +181,8 @@ func TestFaultsOfAFileNameTheirPlace(t *testing.T) {
 		{"our own party", "id: AP_SE_01", "id: AP_NL_01", []string{"party is our own"}},
 		{"limits", "100 MiB", "1MiB", []string{"limits are not positive"}},
 		{"pauses", "max: 10s", "max: 1s", []string{"retry pauses"}},
-		{"untyped party", `{id: AP_SE_01, type: "urn:t"}`, "{id: AP_SE_01}", []string{"party type is required"}},
+		{"untyped party", `{id: AP_SE_01, type: "urn:t"}`, "{id: AP_SE_01}", []string{"party type is required and is a urn, unless the id is a URI"}},
+		{"party with the type of none", `{id: AP_SE_01, type: "urn:t"}`, `{id: AP_SE_01, type: "urn:oncegate:partyid:untyped"}`, []string{"party id without a type is not a URI"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if !strings.Contains(good, tt.old) {

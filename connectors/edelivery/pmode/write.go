@@ -285,7 +285,7 @@ func texts(vs []string) *yaml.Node {
 
 func party(p canon.Participant) *yaml.Node {
 	f := flow().text("id", p.ID)
-	f.given("type", p.Scheme)
+	f.given("type", ebms.Party{ID: p}.Type())
 	return f.node
 }
 

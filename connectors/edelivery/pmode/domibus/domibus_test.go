@@ -146,6 +146,12 @@ partners:
     direction: in
     token: issuer-serial
     signing: {pinned: [mt.pem]}
+  - name: poland
+    party: {id: "urn:oasis:names:tc:ebcore:partyid-type:unregistered:AP_PL_TEST"}
+    url: https://ap.poland.example/as4
+    signing: {pinned: [pl.pem]}
+    encryption: [pl.pem]
+    retry: {attempts: 5, initial: 3m, factor: 1, max: 3m, jitter: 0}
 `
 
 // expressible is what Domibus can say of a partner; the rest are the defaults.

@@ -138,7 +138,7 @@ func (w *writer) write(root *xmldoc.Tag) {
 	}
 	types := map[string]string{}
 	for _, p := range w.parties() {
-		types[p.id.Scheme] = w.put(&l.types, "type", "partyType", entry{attrs: []string{"value", p.id.Scheme}})
+		types[p.id.Scheme] = w.put(&l.types, "type", "partyType", entry{attrs: []string{"value", ebms.Party{ID: p.id}.Type()}})
 	}
 	attr(root, "party", w.Party)
 	list(root.Add(local("mpcs")), "mpc", l.mpcs)

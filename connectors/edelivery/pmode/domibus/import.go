@@ -145,6 +145,9 @@ func (m *mapper) identifier(party *node, i int) canon.Participant {
 	if t := named(m.c.business("parties", "partyIdTypes", "partyIdType"), p.Scheme); t != nil {
 		p.Scheme = t.get("value")
 	}
+	if p.Scheme == "" && ebms.IsURI(p.ID) {
+		p.Scheme = ebms.Untyped
+	}
 	return p
 }
 
@@ -196,7 +199,7 @@ func (m *mapper) leg(p, leg, initiator, responder *node, pulls bool) {
 	}
 	a.Party.ID = m.identifier(partner, 0)
 	if !strings.HasPrefix(a.Party.ID.Scheme, "urn:") {
-		m.note(partner, "party %q is left out: its partyId needs a type that is a urn", partner.get("name"))
+		m.note(partner, "party %q is left out: its partyId needs a type that is a urn, or is a URI itself without one", partner.get("name"))
 		return
 	}
 	if !m.security(a, leg) {
