@@ -49,11 +49,12 @@ type Config struct {
 	Limits     swa.Limits    // Default as swa says. Part and Message hold until the agreement is known, whose own limits follow.
 	Refusals   int           // Default 60. Refusals a minute and client that are signed and recorded one by one.
 	Concurrent int           // Default 128. Messages that the Receiver works on at once.
+	PerClient  int           // Default three quarters of Concurrent. Those of one client: nobody takes every slot by being slow.
 	Patience   time.Duration // Default 30s. How long the body of a message may take, and a second more for each 64 KiB.
 	Deadline   time.Duration // Default 30s. For the work on one inbound message; also how long a claim holds.
 	Retention  time.Duration // Default 336h. How long a MessageId is remembered; older messages are refused.
 	Skew       time.Duration // Default 10m. How far in the future a Timestamp may lie.
-	// Client names whose refusals are counted together. Default: the address of the
+	// Client names whose refusals and messages are counted together. Default: the address of the
 	// connection. Behind a proxy that is to be trusted it may read a header.
 	Client     func(*http.Request) string
 	SOAPFaults bool // Default false. Errors come with HTTP 500 instead of 200, unsigned ones with a SOAP fault too.
@@ -102,6 +103,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Limits = c.Limits.WithDefaults()
 	if c.Concurrent == 0 {
 		c.Concurrent = 128
+	}
+	if c.PerClient == 0 {
+		c.PerClient = c.Concurrent - c.Concurrent/4
 	}
 	if c.Refusals == 0 {
 		c.Refusals = 60

@@ -97,6 +97,42 @@ func (g *guard) report(now time.Time) (muted int, since time.Time) {
 	return muted, since
 }
 
+// seats counts the messages that are worked on at once for each client: who needs no
+// key to be slow shall not hold every slot of the receiver (i.8).
+type seats struct {
+	each int
+
+	mu   sync.Mutex
+	held map[string]int // no more than there are slots
+}
+
+func newSeats(each int) seats { return seats{each: each, held: map[string]int{}} }
+
+// seat gives the client a slot, if there is one for it.
+func (r *Receiver) seat(client string) bool {
+	r.seats.mu.Lock()
+	defer r.seats.mu.Unlock()
+	if r.seats.held[client] >= r.seats.each {
+		return false
+	}
+	select {
+	case r.slots <- struct{}{}:
+		r.seats.held[client]++
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *Receiver) unseat(client string) {
+	r.seats.mu.Lock()
+	defer r.seats.mu.Unlock()
+	if r.seats.held[client]--; r.seats.held[client] == 0 {
+		delete(r.seats.held, client)
+	}
+	<-r.slots
+}
+
 // tellMuted writes the one audit event for refusals that had none. It is asked by
 // whoever comes next, so that nobody has to wait for the minute to end.
 func (r *Receiver) tellMuted(ctx context.Context) {

@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -186,5 +188,61 @@ func TestConnectionOfThePartner(t *testing.T) {
 				t.Errorf("%s: %d %s signed=%v", name, rec.Code, got.Code, signed)
 			}
 		}
+	}
+}
+
+// stuck is a body of which nothing comes.
+type stuck struct {
+	asked chan<- struct{}
+	end   <-chan struct{}
+}
+
+func (s stuck) Read([]byte) (int, error) {
+	s.asked <- struct{}{}
+	<-s.end
+	return 0, io.ErrUnexpectedEOF
+}
+
+// A client that sends slowly, for which it needs no key, leaves slots to the others.
+func TestOneClientDoesNotHoldEverySlot(t *testing.T) {
+	r := newRig(t, func(_ *rig, _, _ *pmode.Partner, c *Config) {
+		c.Concurrent = 4
+		c.Client = func(req *http.Request) string { return req.Header.Get("X-Client") }
+	})
+	ct, body := r.letter(t, r.message("m", xmlDocument(0)))
+	post := func(client string, body io.Reader) int {
+		req := httptest.NewRequest(http.MethodPost, "/as4", body)
+		req.Header.Set("Content-Type", ct)
+		req.Header.Set("X-Client", client)
+		rec := httptest.NewRecorder()
+		r.receiver.ServeHTTP(rec, req)
+		return rec.Code
+	}
+	asked, end := make(chan struct{}, 3), make(chan struct{})
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() { post("slow", stuck{asked, end}) })
+	}
+	for range 3 {
+		<-asked
+	}
+	if got := post("slow", bytes.NewReader(body)); got != http.StatusServiceUnavailable {
+		t.Errorf("one more of the slow client: %d", got)
+	}
+	if got := post("other", bytes.NewReader(body)); got != http.StatusOK {
+		t.Errorf("another client: %d", got)
+	}
+	close(end)
+	go func() { // what is read of the rest
+		for range asked {
+		}
+	}()
+	wg.Wait()
+	close(asked)
+	if got := post("slow", bytes.NewReader(body)); got != http.StatusOK {
+		t.Errorf("the slow client, when it is done: %d", got)
+	}
+	if n := len(r.receiver.seats.held); n != 0 {
+		t.Errorf("%d clients are held", n)
 	}
 }

@@ -22,6 +22,7 @@ import (
 type Receiver struct {
 	node
 	slots chan struct{}
+	seats seats
 	guard *guard
 }
 
@@ -36,7 +37,7 @@ func NewReceiver(c Config) (*Receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuring receiver: %w", err)
 	}
-	return &Receiver{node: node{Config: c, gzip: &wssec.Gzip{}}, slots: make(chan struct{}, c.Concurrent), guard: newGuard(c.Refusals)}, nil
+	return &Receiver{node: node{Config: c, gzip: &wssec.Gzip{}}, slots: make(chan struct{}, c.Concurrent), seats: newSeats(c.PerClient), guard: newGuard(c.Refusals)}, nil
 }
 
 // An answer is what goes back over HTTP.
@@ -64,15 +65,14 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "POST an AS4 message here.", http.StatusMethodNotAllowed)
 		return
 	}
-	select {
-	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
-	default: // shed load before reading
+	client := r.Client(req)
+	if !r.seat(client) { // shed load before reading
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "busy", http.StatusServiceUnavailable)
 		r.Observe(Observation{Inbound: true, Outcome: "shed"})
 		return
 	}
+	defer r.unseat(client)
 	// A large message may take longer than a server gives an exchange; its pace and the
 	// term of the work bound it.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
