@@ -9,7 +9,9 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"time"
 
 	"oncegate/connectors/edelivery"
@@ -35,6 +37,16 @@ func bound(ctx context.Context, o options) error {
 	c := edelivery.Config{
 		PModes: t, Codec: &codec{}, Remembered: &ids{seen: map[string]string{}},
 		Publish: func(context.Context, ...canon.Message) error { return nil },
+	}
+	if o.profile != "" {
+		f, err := os.Create(filepath.Join(o.profile, "bound.out"))
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer func() { pprof.StopCPUProfile(); _ = f.Close() }()
 	}
 	out := json.NewEncoder(os.Stdout)
 	for _, p := range profiles() {
@@ -65,7 +77,7 @@ func bound(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		s, err := receiveShare(c, o.messages*4, m, b)
+		s, err := receiveShare(ctx, c, o.messages*4, m, b)
 		if err != nil {
 			return err
 		}
@@ -84,8 +96,9 @@ func bound(ctx context.Context, o options) error {
 
 const turn = 25 // messages of one turn
 
-// turns lets both work in turns and returns the CPU time that each took for one.
-func turns(n int, bare, whole func() error) (b, w float64, err error) {
+// turns lets both work in turns and returns the CPU time that each took for one. A CPU
+// profile has the whole way under a label (go tool pprof -tagfocus).
+func turns(ctx context.Context, what string, n int, bare, whole func() error) (b, w float64, err error) {
 	var bareTime, wholeTime time.Duration
 	clock := func(f func() error, to *time.Duration) error {
 		before, err := cpuOf(os.Getpid())
@@ -103,7 +116,11 @@ func turns(n int, bare, whole func() error) (b, w float64, err error) {
 	}
 	runtime.GC()
 	for range n / turn {
-		if err := errors.Join(clock(bare, &bareTime), clock(whole, &wholeTime)); err != nil {
+		err := clock(bare, &bareTime)
+		pprof.Do(ctx, pprof.Labels("whole", what), func(context.Context) {
+			err = errors.Join(err, clock(whole, &wholeTime))
+		})
+		if err != nil {
 			return 0, 0, err
 		}
 	}
@@ -122,7 +139,7 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(b []byte) (int, error) { r.body = append(r.body, b...); return len(b), nil }
 
-func receiveShare(c edelivery.Config, n int, m *mint, b *bare) (share, error) {
+func receiveShare(ctx context.Context, c edelivery.Config, n int, m *mint, b *bare) (share, error) {
 	receiver, err := edelivery.NewReceiver(c)
 	if err != nil {
 		return share{}, err
@@ -133,7 +150,7 @@ func receiveShare(c edelivery.Config, n int, m *mint, b *bare) (share, error) {
 	}
 	next := 0
 	s := share{Profile: m.of.name, Way: "receive"}
-	s.Bare, s.Whole, err = turns(n, b.receive, func() error {
+	s.Bare, s.Whole, err = turns(ctx, "receive "+m.of.name, n, b.receive, func() error {
 		p := posts.posts[next]
 		next++
 		req, err := http.NewRequest(http.MethodPost, "http://127.0.0.1/as4", bytes.NewReader(p.body))
@@ -226,7 +243,7 @@ func sendShare(ctx context.Context, c edelivery.Config, dir string, n int, p pro
 		return s, err
 	}
 	next := 0
-	s.Bare, s.Whole, err = turns(n, b.send, func() error {
+	s.Bare, s.Whole, err = turns(ctx, "send "+p.name, n, b.send, func() error {
 		next++
 		return handle(again, ms[next-1])
 	})

@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string) error {
 	fs.StringVar(&o.heap, "heap", "512m", "run: -Xmx of phase4's JVM")
 	fs.StringVar(&o.java, "java", "", "run: source of the program that measures Java's RSA")
 	fs.StringVar(&o.docs, "docs", "", "run: page whose section is written anew")
-	fs.StringVar(&o.profile, "profile", "", "serve: directory for a CPU profile and a heap profile")
+	fs.StringVar(&o.profile, "profile", "", "serve, bound: directory for profiles")
 	fs.StringVar(&o.load, "load", "unknown", "run: load average before the run")
 	fs.IntVar(&o.rounds, "rounds", 5, "run: rounds of the comparisons")
 	fs.IntVar(&o.messages, "messages", 300, "run: messages of one measurement")
