@@ -136,8 +136,10 @@ type EDeliveryConfig struct {
 	// kept. Default: none
 	PModesHistory string `yaml:"pmodes_history"`
 	Discovery     string `yaml:"discovery"` // file: finds access points that no P-Mode names. Default: none, off
-	Path          string `yaml:"path"`      // Default: /as4
-	CA            string `yaml:"ca"`        // for partners' TLS servers; Default: the system's
+	// Revocation says how CRLs and OCSP responders of P-Modes are reached.
+	Revocation RevocationConfig `yaml:"revocation"`
+	Path       string           `yaml:"path"` // Default: /as4
+	CA         string           `yaml:"ca"`   // for partners' TLS servers; Default: the system's
 	// ClientAuth says whether the AS4 listener wants TLS client certificates: none,
 	// request or require. Default: request while a P-Mode names clients (tls.clients)
 	ClientAuth string    `yaml:"client_auth"`
@@ -147,6 +149,11 @@ type EDeliveryConfig struct {
 	// Deadline bounds the work on one inbound message. A message that a process
 	// held when it died is taken again after it. Default: 30s
 	Deadline Duration `yaml:"deadline"`
+}
+
+// A RevocationConfig bounds where the state of certificates is asked for.
+type RevocationConfig struct {
+	Private bool `yaml:"private"` // servers in private networks and on this host may be asked. Default: false
 }
 
 // An Endpoint is where a register answers and how it knows us.

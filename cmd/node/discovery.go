@@ -46,7 +46,7 @@ func (c *Config) Discovery(ctx context.Context, file string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	store, err := RevocationStore(log)
+	store, err := RevocationStore(log, c.EDelivery.Revocation.Private)
 	if err != nil {
 		return nil, err
 	}

@@ -184,7 +184,7 @@ func (d *doctor) agreements(ctx context.Context) *pmode.Table {
 		return nil
 	}
 	path := d.c.path(d.c.EDelivery.PModes)
-	store, err := RevocationStore(slog.New(slog.DiscardHandler))
+	store, err := RevocationStore(slog.New(slog.DiscardHandler), d.c.EDelivery.Revocation.Private)
 	if err != nil {
 		d.fail("p-modes", path, "", "%v", err)
 		return nil

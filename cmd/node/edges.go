@@ -28,7 +28,11 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	if !n.cfg.Has(RoleEDelivery) {
 		return nil
 	}
-	live, watch, err := n.livePModes(ctx)
+	store, err := RevocationStore(n.log, n.cfg.EDelivery.Revocation.Private)
+	if err != nil {
+		return err
+	}
+	live, watch, err := n.livePModes(ctx, store)
 	if err != nil {
 		return err
 	}
@@ -75,10 +79,6 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 		},
 	}
 	if file := n.cfg.EDelivery.Discovery; file != "" {
-		store, err := RevocationStore(n.log)
-		if err != nil {
-			return err
-		}
 		if conf.Discovery, err = newDiscovery(ctx, n.cfg.path(file), live, store, n.log); err != nil {
 			return fmt.Errorf("edelivery.discovery: %w", err)
 		}

@@ -57,12 +57,12 @@ func PModes(file string, store *revocation.Store) pmode.Loader {
 	return l
 }
 
-// RevocationStore returns the store of the CRLs and answers that the P-Modes of one
-// process share.
-func RevocationStore(log *slog.Logger) (*revocation.Store, error) {
+// RevocationStore returns the store of the CRLs and answers that the P-Modes and
+// discovery of one process share. With private it asks responders in private networks.
+func RevocationStore(log *slog.Logger, private bool) (*revocation.Store, error) {
 	return revocation.New(revocation.Config{
 		Read: func(name string) ([]byte, error) { return readBounded(name, maxCRL, false) },
-		Rand: rand.Reader, Logger: log,
+		Rand: rand.Reader, Logger: log, Private: private,
 	})
 }
 
@@ -102,7 +102,7 @@ func readBounded(path string, most int64, secret bool) ([]byte, error) {
 // loadPModes reads the P-Mode file once, with every fault.
 func (c *Config) loadPModes() (*pmode.Table, error) {
 	path := c.path(c.EDelivery.PModes)
-	store, err := RevocationStore(slog.New(slog.DiscardHandler))
+	store, err := RevocationStore(slog.New(slog.DiscardHandler), c.EDelivery.Revocation.Private)
 	if err != nil {
 		return nil, err
 	}
@@ -123,11 +123,7 @@ func (c *Config) loadPModes() (*pmode.Table, error) {
 // livePModes loads the P-Modes and keeps them as their files are: changes are seen
 // within seconds, and at once on SIGHUP. The caller owns the watch, which ends
 // with its context.
-func (n *Node) livePModes(ctx context.Context) (live *pmode.Live, watch func(context.Context) error, err error) {
-	store, err := RevocationStore(n.log)
-	if err != nil {
-		return nil, nil, err
-	}
+func (n *Node) livePModes(ctx context.Context, store *revocation.Store) (live *pmode.Live, watch func(context.Context) error, err error) {
 	loaded := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gateway_as4_pmodes_loaded_timestamp_seconds", Help: "When the P-Modes in force were loaded.",
 	})

@@ -17,7 +17,11 @@ func TestPModesFollowTheirFile(t *testing.T) {
 	}
 	cfg.EDelivery.PModesHistory = filepath.Join(t.TempDir(), "history")
 	n := newNode(cfg, Options{})
-	live, _, err := n.livePModes(t.Context())
+	store, err := RevocationStore(n.log, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, _, err := n.livePModes(t.Context(), store)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func checkPModes(c *cobra.Command, file string) (*pmode.Table, []*pmode.Fault, e
 	if err != nil {
 		return nil, nil, usagef("%w", err)
 	}
-	store, err := node.RevocationStore(slog.New(slog.DiscardHandler))
+	store, err := node.RevocationStore(slog.New(slog.DiscardHandler), false) // nothing is asked here
 	if err != nil {
 		return nil, nil, err
 	}
