@@ -140,8 +140,9 @@ func (c Config) withDefaults() (Config, error) {
 // node is what Receiver and Sender have in common.
 type node struct {
 	Config
-	gzip  *wssec.Gzip
-	lines *lines // of a Sender
+	gzip    *wssec.Gzip
+	buffers *swa.Buffers // of a Receiver
+	lines   *lines       // of a Sender
 }
 
 // random returns n random bytes in hex.

@@ -250,7 +250,7 @@ func (in *inbound) decompress(p *Part, content []byte, b wssec.Bounds, keep *int
 	}
 	defer func() { _ = z.Close() }() // gives the decompressor back, cannot fail
 	var head bytes.Buffer
-	head.Grow(int(min(*keep, max(4*int64(len(content)), bytes.MinRead)))) // XML shrinks to a quarter or less
+	head.Grow(int(min(*keep, wssec.ClearSize(content))) + bytes.MinRead)
 	n, err := io.Copy(&head, io.LimitReader(z, *keep))
 	if err != nil {
 		return err

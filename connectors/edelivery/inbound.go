@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -32,22 +31,22 @@ type inbound struct {
 	header    *ebms.UserMessage
 	signal    *ebms.Signal // in place of header
 	partner   *pmode.Partner
-	forbidden bool               // the connection is not one of the partner
-	broken    error              // why the parts could not be read
-	opened    *wssec.Opened      // once all of it was found to be the partner's
-	sealed    []wssec.SealedPart // as they came
-	size      int64              // bytes of parts on the wire
-	digests   map[string]string
-	first     canon.Message // what it means, first of all; zero for a test
+	forbidden bool                // the connection is not one of the partner
+	broken    error               // why the parts could not be read
+	opened    *wssec.Opened       // once all of it was found to be the partner's
+	sealed    []wssec.SealedPart  // as they came
+	wire      [][sha256.Size]byte // digests of the parts as they came
+	size      int64               // bytes of parts on the wire
+	first     canon.Message       // what it means, first of all; zero for a test
 }
 
 func (r *Receiver) take(ctx context.Context, req *http.Request, body *paced) answer {
-	return (&inbound{r: r, req: req, body: body, client: r.Client(req), table: r.PModes.Table(), digests: map[string]string{}}).take(ctx)
+	return (&inbound{r: r, req: req, body: body, client: r.Client(req), table: r.PModes.Table()}).take(ctx)
 }
 
 func (in *inbound) take(ctx context.Context) answer {
 	r := in.r
-	reader, err := swa.NewReader(in.req.Header.Get("Content-Type"), in.body, r.Limits)
+	reader, err := r.buffers.NewReader(in.req.Header.Get("Content-Type"), in.body, r.Limits)
 	if err != nil {
 		return in.refuse(ctx, err)
 	}
@@ -74,10 +73,10 @@ func (in *inbound) read(ctx context.Context, reader *swa.Reader) (signal bool, e
 	if err != nil {
 		return false, err
 	}
-	in.raw, in.digests["envelope"] = b, digestOf(b)
+	in.raw = b
 	limits := envelopeLimits
 	limits.MaxBytes = int(r.Limits.Envelope)
-	doc, err := xmldoc.ParseBytes(b, limits)
+	doc, err := xmldoc.ParseKept(b, limits)
 	if err != nil {
 		return false, &swa.Error{Problem: swa.Malformed, Reason: "envelope is not acceptable XML", Err: err}
 	}
@@ -185,9 +184,9 @@ func (in *inbound) fetch(reader *swa.Reader, sealed []wssec.SealedPart) error {
 	}
 	ids := make([]string, 0, len(parts))
 	byID := make(map[string]*swa.Part, len(parts))
-	for i, p := range parts {
+	for _, p := range parts {
 		ids, byID[p.ID] = append(ids, p.ID), p
-		in.digests["part-"+strconv.Itoa(i+1)] = "sha256:" + hex.EncodeToString(p.Digest[:])
+		in.wire = append(in.wire, p.Digest)
 	}
 	if err := in.header.CheckParts(ids); err != nil {
 		return err
@@ -237,18 +236,49 @@ const workPace = 8 << 20
 // its Timestamp, and the signed digests of the parts. Ids of the envelope are no
 // part of it: stacks make new ones for every attempt.
 func (in *inbound) identity() string {
-	h := sha256.New()
-	m := *in.header
-	fmt.Fprintf(h, "%q %q %q %q %q %q %q %q %q\n", m.MPC, m.RefToMessageID, m.From, m.To, m.Agreement, m.Service, m.Action, m.ConversationID, m.Properties)
-	for i, p := range m.Parts {
-		fmt.Fprintf(h, "%q %q\n", p, in.opened.Parts[i].Digest)
+	m := in.header
+	b := make([]byte, 0, 2<<10)
+	field := func(values ...string) {
+		for _, v := range values {
+			b = append(strconv.AppendInt(b, int64(len(v)), 10), ' ') // so that no value can pass for two
+			b = append(b, v...)
+		}
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	properties := func(ps []ebms.Property) {
+		b = append(strconv.AppendInt(b, int64(len(ps)), 10), '\n')
+		for _, p := range ps {
+			field(p.Name, p.Type, p.Value)
+		}
+	}
+	field(m.MPC, m.RefToMessageID, m.Action, m.ConversationID)
+	for _, p := range []ebms.Party{m.From, m.To} {
+		field(p.ID.Scheme, p.ID.ID, p.Role)
+	}
+	field(m.Agreement.Value, m.Agreement.Type, m.Agreement.PMode, m.Service.Value, m.Service.Type)
+	properties(m.Properties)
+	for i, p := range m.Parts {
+		field(p.ID, in.opened.Parts[i].Digest)
+		properties(p.Properties)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 func (in *inbound) key() string {
 	id := in.header.From.ID
 	return "as4:in:" + canon.DeriveUUID("received", id.Scheme, id.ID, in.header.MessageID)
+}
+
+// digests are what the audit trail says of a message that was not taken.
+func (in *inbound) digests() map[string]string {
+	out := make(map[string]string, 1+len(in.wire))
+	if in.raw != nil {
+		out["envelope"] = digestOf(in.raw)
+	}
+	for i, d := range in.wire {
+		out["part-"+strconv.Itoa(i+1)] = "sha256:" + hex.EncodeToString(d[:])
+	}
+	return out
 }
 
 func digestOf(b []byte) string {

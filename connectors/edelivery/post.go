@@ -123,7 +123,7 @@ func (n *node) judge(ctx context.Context, p *pmode.Partner, l *letter, resp *htt
 func (n *node) judgeSignal(ctx context.Context, p *pmode.Partner, l *letter, b []byte) (verdict, error) {
 	limits := envelopeLimits
 	limits.MaxBytes = maxAnswer
-	doc, err := xmldoc.ParseBytes(b, limits)
+	doc, err := xmldoc.ParseKept(b, limits)
 	if err != nil {
 		return verdict{}, ebms.Because(ebms.MissingReceipt, err, "")
 	}

@@ -170,7 +170,7 @@ func (p *Puller) fetch(ctx context.Context, table *pmode.Table, partner *pmode.P
 // takeFrom takes a message that came in answer to a request of ours.
 func (r *Receiver) takeFrom(ctx context.Context, from *pmode.Partner, table *pmode.Table, resp *http.Response, body io.Reader) answer {
 	return (&inbound{
-		r: r, from: from, partner: from, client: "partner " + from.Name, table: table, digests: map[string]string{},
+		r: r, from: from, partner: from, client: "partner " + from.Name, table: table,
 		req:  &http.Request{Header: resp.Header, ContentLength: resp.ContentLength},
 		body: &paced{r: body, conn: http.NewResponseController(nil), most: wire(r.Limits.Ahead, r.Limits.Envelope)},
 	}).take(ctx)

@@ -220,7 +220,7 @@ func (in *inbound) fetched(ctx context.Context) answer {
 		if set := keep(references); !sig.Answers(e.id) || string(set[:]) != string(s.Kept) {
 			return in.refuse(ctx, ebms.Errorf(ebms.InvalidReceipt, "receipt is not for this content"))
 		}
-		v.receipt = in.digests["envelope"]
+		v.receipt = digestOf(in.raw)
 		if len(in.raw) <= maxProof {
 			v.proof = in.raw
 		}

@@ -37,7 +37,7 @@ func NewReceiver(c Config) (*Receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuring receiver: %w", err)
 	}
-	return &Receiver{node: node{Config: c, gzip: &wssec.Gzip{}}, slots: make(chan struct{}, c.Concurrent), seats: newSeats(c.PerClient), guard: newGuard(c.Refusals)}, nil
+	return &Receiver{node: node{Config: c, gzip: &wssec.Gzip{}, buffers: &swa.Buffers{}}, slots: make(chan struct{}, c.Concurrent), seats: newSeats(c.PerClient), guard: newGuard(c.Refusals)}, nil
 }
 
 // An answer is what goes back over HTTP.

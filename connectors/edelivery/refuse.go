@@ -67,7 +67,7 @@ func (in *inbound) refuseAs(ctx context.Context, outcome string, err error) answ
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.r.Deadline)
 	defer cancel()
-	in.r.auditRefusal(ctx, refusal{peer: peer, proven: in.opened != nil, messageID: messageID, outcome: a.outcome, err: e, digests: in.digests})
+	in.r.auditRefusal(ctx, refusal{peer: peer, proven: in.opened != nil, messageID: messageID, outcome: a.outcome, err: e, digests: in.digests()})
 	if known {
 		if a.status == http.StatusOK && in.faults() {
 			a.status = http.StatusInternalServerError

@@ -22,9 +22,9 @@ type framing struct {
 
 const window = 16 << 10
 
-func newFraming(r io.Reader, boundary string, maxHead int) *framing {
+func newFraming(br *bufio.Reader, boundary string, maxHead int) *framing {
 	return &framing{
-		br:      bufio.NewReaderSize(r, window),
+		br:      br,
 		dash:    []byte("--" + boundary),
 		delim:   []byte("\r\n--" + boundary),
 		maxHead: maxHead,

@@ -1,6 +1,7 @@
 package swa
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
@@ -9,6 +10,7 @@ import (
 	"mime"
 	"mime/quotedprintable"
 	"strings"
+	"sync"
 )
 
 // SOAPType is the media type of a SOAP 1.2 envelope.
@@ -67,12 +69,35 @@ type Reader struct {
 	parts    []*Part
 	ids      map[string]bool
 	total    int64
-	heap     int64  // of total
-	buffer   []byte // for copying, shared by the parts
+	heap     int64    // of total
+	buffers  *buffers // of framing
+	home     *Buffers // where they go
+}
+
+// Buffers keeps what readers need while they read, for the next ones. It holds bytes
+// as they were on the wire only. The zero value is ready; it is safe for concurrent use.
+type Buffers struct{ pool sync.Pool }
+
+type buffers struct {
+	window *bufio.Reader
+	copy   []byte // for the content of parts
+}
+
+func (k *Buffers) take(r io.Reader) *buffers {
+	if got, ok := k.pool.Get().(*buffers); ok {
+		got.window.Reset(r)
+		return got
+	}
+	return &buffers{bufio.NewReaderSize(r, window), make([]byte, window)}
 }
 
 // NewReader looks at the Content-Type and gets ready to read r.
 func NewReader(contentType string, r io.Reader, lim Limits) (*Reader, error) {
+	return new(Buffers).NewReader(contentType, r, lim)
+}
+
+// NewReader returns a reader that gives its buffers back when it is closed.
+func (k *Buffers) NewReader(contentType string, r io.Reader, lim Limits) (*Reader, error) {
 	lim = lim.WithDefaults()
 	media, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -97,12 +122,14 @@ func NewReader(contentType string, r io.Reader, lim Limits) (*Reader, error) {
 			return nil, fail(Malformed, "boundary is not printable")
 		}
 	}
-	rd := &Reader{lim: lim, framing: newFraming(r, b, lim.Header), ids: map[string]bool{}}
+	rd := &Reader{lim: lim, home: k, ids: map[string]bool{}}
 	if s, ok := params["start"]; ok {
 		if rd.start, ok = headerID(s); !ok {
 			return nil, fail(Malformed, "start is not a Content-ID")
 		}
 	}
+	rd.buffers = k.take(r)
+	rd.framing = newFraming(rd.buffers.window, b, lim.Header)
 	return rd, nil
 }
 
@@ -161,7 +188,12 @@ func (r *Reader) Close() error {
 	for _, p := range r.parts {
 		err = errors.Join(err, p.Content.Close())
 	}
-	r.parts = nil
+	r.parts, r.framing = nil, nil
+	if r.buffers != nil {
+		r.buffers.window.Reset(nil) // the body is not held
+		r.home.pool.Put(r.buffers)
+		r.buffers = nil
+	}
 	return err
 }
 
@@ -220,10 +252,7 @@ func (r *Reader) keep(p *Part, content io.Reader) error {
 		limit = min(limit, r.lim.Ahead-r.total)
 	}
 	sum := sha256.New()
-	if r.buffer == nil {
-		r.buffer = make([]byte, 16<<10)
-	}
-	n, err := io.CopyBuffer(io.MultiWriter(p.Content, sum), io.LimitReader(content, limit+1), r.buffer)
+	n, err := io.CopyBuffer(io.MultiWriter(p.Content, sum), io.LimitReader(content, limit+1), r.buffers.copy)
 	r.total += n
 	if err != nil {
 		if e := (*Error)(nil); errors.As(err, &e) {

@@ -2,6 +2,7 @@ package wssec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -83,6 +84,15 @@ type Bounds struct {
 const free = 1 << 20
 
 var errBomb = errors.New("clear bytes pass the limit")
+
+// ClearSize is how many clear bytes a compressed part says that it has, modulo 4 GiB. It
+// is a word of the sender: good for making room within a limit and for nothing else.
+func ClearSize(compressed []byte) int64 {
+	if len(compressed) < 4 {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint32(compressed[len(compressed)-4:])) // RFC 1952 2.3.1, ISIZE
+}
 
 // Decompress returns the clear bytes of one gzip'ed part as a stream. Broken
 // data, and more bytes than the bounds allow, end it with EBMS:0303. Nothing is
