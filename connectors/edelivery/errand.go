@@ -2,7 +2,6 @@ package edelivery
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -121,12 +120,7 @@ func (n *node) letter(ctx context.Context, e *errand, out Outgoing) (l *letter, 
 		return nil, n.failed(0, fault.Code, ebms.ProcessingModeMismatch, "no agreement to send this action to this party"), nil
 	}
 	e.partner = partner
-	var recipient *x509.Certificate
-	if !partner.SignOnly {
-		if recipient, err = partner.Profile.Recipient(partner.Encrypt, n.Now()); err == nil {
-			err = partner.Verifier().CheckRecipient(ctx, recipient, n.Now())
-		}
-	}
+	recipient, err := partner.Recipient(ctx, n.Now())
 	if e, ok := errors.AsType[*ebms.Error](err); ok && e.Code.Passing() {
 		return nil, d, canon.NewFault(canon.CodePeerUnreachable, err, "whether the partner's certificate is revoked is not known now")
 	}

@@ -133,11 +133,8 @@ func (s *Sender) pingLetter(ctx context.Context, t *pmode.Table, p *pmode.Partne
 	}
 	report.MessageID = canon.DeriveUUID("ping", nonce) + "@" + t.Own().Domain
 	var recipient *x509.Certificate
-	if len(parts) > 0 && !p.SignOnly {
-		if recipient, err = p.Profile.Recipient(p.Encrypt, now); err == nil {
-			err = p.Verifier().CheckRecipient(ctx, recipient, now)
-		}
-		if err != nil {
+	if len(parts) > 0 {
+		if recipient, err = p.Recipient(ctx, now); err != nil {
 			return nil, report, canon.NewFault(canon.CodeSecurity, err, "no certificate of %s is valid for encryption", p.Name)
 		}
 	}
