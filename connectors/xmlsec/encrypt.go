@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"oncegate/connectors/xmldoc"
 )
@@ -22,6 +23,7 @@ import (
 type SessionKey struct {
 	algorithm DataAlgorithm
 	key       []byte
+	block     cipher.Block
 	aead      cipher.AEAD
 }
 
@@ -44,7 +46,7 @@ func sessionKey(alg DataAlgorithm, key []byte) (*SessionKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a session key: %w", err)
 	}
-	return &SessionKey{algorithm: alg, key: key, aead: aead}, nil
+	return &SessionKey{algorithm: alg, key: key, block: block, aead: aead}, nil
 }
 
 // Format keeps the key out of every print verb.
@@ -54,11 +56,30 @@ func (k *SessionKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[re
 func (k *SessionKey) Overhead() int { return k.aead.Overhead() }
 
 // Seal appends nonce, ciphertext and tag to dst (xmlenc11 5.2.4). dst may be a mapped
-// file with room for len(plaintext)+Overhead; it must not overlap plaintext.
-func (k *SessionKey) Seal(dst, plaintext []byte) []byte { return k.aead.Seal(dst, nil, plaintext, nil) }
+// file with room for len(plaintext)+Overhead, and plaintext[:0]; it must not overlap
+// plaintext in another way.
+func (k *SessionKey) Seal(dst, plaintext []byte) []byte {
+	if n := len(plaintext); n >= piecesFrom && int64(n) <= maxPieces {
+		out := slices.Grow(dst, n+k.Overhead())[:len(dst)+n+k.Overhead()]
+		if sealPieces(out[len(dst):], k.block, plaintext, piece) == nil {
+			return out
+		}
+	}
+	return k.aead.Seal(dst, nil, plaintext, nil)
+}
 
-// Open appends the plaintext of what Seal made. Nothing is appended unless the tag is right.
+// Open appends the plaintext of what Seal made to dst, which may be sealed[:0]. Nothing
+// is appended unless the tag is right.
 func (k *SessionKey) Open(dst, sealed []byte) ([]byte, error) {
+	if n := len(sealed) - k.Overhead(); n >= piecesFrom && int64(n) <= maxPieces {
+		out := slices.Grow(dst, n)[:len(dst)+n]
+		switch err := openPieces(out[len(dst):], k.block, sealed, piece); {
+		case err == nil:
+			return out, nil
+		case errors.Is(err, errTag):
+			return nil, refuse(ReasonDecryption, "decryption failed", nil)
+		}
+	}
 	out, err := k.aead.Open(dst, nil, sealed, nil)
 	if err != nil {
 		return nil, refuse(ReasonDecryption, "decryption failed", nil)
