@@ -81,6 +81,8 @@ func (n *Node) as4TLS(asked func() bool) (*tls.Config, error) {
 			}
 			asking := conf.Clone()
 			asking.ClientAuth, asking.GetConfigForClient = tls.RequestClientCert, nil
+			// Who resumes a session of before is not asked.
+			asking.SessionTicketsDisabled = true
 			return asking, nil
 		}
 	}

@@ -144,6 +144,60 @@ func TestTheListenerAsksForClientCertificates(t *testing.T) {
 	}
 }
 
+// A client that was not asked for its certificate resumes its session for hours: when a
+// P-Mode names clients it must be asked all the same.
+func TestTheListenerAsksWhoResumes(t *testing.T) {
+	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
+	dir := t.TempDir()
+	server, client := ours.issue(t, "localhost", x509.ExtKeyUsageServerAuth), theirs.issue(t, "client", x509.ExtKeyUsageClientAuth)
+	key, err := x509.MarshalPKCS8PrivateKey(server.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := ServerConfig{Cert: writePEM(t, filepath.Join(dir, "tls.pem"), "CERTIFICATE", server.Certificate[0]), Key: writePEM(t, filepath.Join(dir, "tls.key"), "PRIVATE KEY", key)}
+	roots := x509.NewCertPool()
+	roots.AddCert(ours.cert)
+	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
+		t.Run(name, func(t *testing.T) {
+			n := &Node{cfg: &Config{EDelivery: EDeliveryConfig{ServerConfig: conf}}, log: slog.New(slog.DiscardHandler)}
+			var named atomic.Bool
+			tlsConf, err := n.as4TLS(named.Load)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := listen(RoleEDelivery, "127.0.0.1:0", tlsConf, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Certificates", string(rune('0'+len(r.TLS.PeerCertificates))))
+			}), n.log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- s.serve(ctx) }()
+			defer func() {
+				stop()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			}()
+			own := &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: version, MaxVersion: version, ClientSessionCache: tls.NewLRUClientSessionCache(4)}
+			own.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &client, nil }
+			hc := &http.Client{Transport: &http.Transport{TLSClientConfig: own, DisableKeepAlives: true}}
+			for i, want := range []string{"0", "0", "1", "1"} {
+				named.Store(i >= 2)
+				resp, err := hc.Get("https://" + s.ln.Addr().String() + "/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if got := resp.Header.Get("Certificates"); got != want {
+					t.Errorf("connection %d: %s certificates seen, want %s", i, got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestFaultsOfTheListener(t *testing.T) {
 	dir := t.TempDir()
 	ca := writePEM(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", []byte{1})

@@ -187,6 +187,9 @@ func TestConnectionOfThePartner(t *testing.T) {
 			if got, signed := readError(t, rec.Body.Bytes()); rec.Code != http.StatusForbidden || got.Code != ebms.FailedAuthentication || !signed {
 				t.Errorf("%s: %d %s signed=%v", name, rec.Code, got.Code, signed)
 			}
+			if rec.Header().Get("Connection") != "close" {
+				t.Errorf("%s: the connection goes on, on which no other certificate can be shown", name)
+			}
 		}
 	}
 }

@@ -86,8 +86,9 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	} else if !errors.Is(err, io.EOF) {
 		r.Logger.DebugContext(ctx, "rest of a message not read", slog.Any("error", err))
 	}
-	if body.over() {
-		w.Header().Set("Connection", "close") // what comes on is not read
+	// What comes on is not read; and a new connection may show another certificate.
+	if body.over() || a.status == http.StatusForbidden {
+		w.Header().Set("Connection", "close")
 	}
 	if a.retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(a.retry))
