@@ -2,10 +2,12 @@ package edelivery
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/edelivery/swa"
 	"oncegate/schemas/canon"
 )
 
@@ -19,13 +21,19 @@ const (
 )
 
 // codeOf is the one table from ebMS codes to our catalogue.
-func codeOf(c ebms.Code) canon.Code {
-	switch c {
+func codeOf(e *ebms.Error) canon.Code {
+	switch e.Code {
 	case ebms.FailedAuthentication, ebms.FailedDecryption, ebms.PolicyNoncompliance:
 		return canon.CodeSecurity
 	case ebms.ProcessingModeMismatch:
 		return canon.CodeNoAgreement
 	case ebms.DeliveryFailure:
+		if f, ok := errors.AsType[*canon.Fault](e.Err); ok {
+			return f.Code // what of ours was missing
+		}
+		if _, ok := errors.AsType[*swa.Error](e.Err); ok {
+			return canon.CodePeerUnreachable // the message ended too early
+		}
 		return canon.CodeLogUnavailable
 	}
 	return canon.CodeMessageInvalid
@@ -67,7 +75,7 @@ func (r *Receiver) auditRefusal(ctx context.Context, f refusal) {
 		At:           at.UTC(),
 		Body: &canon.AuditEvent{
 			Step: stepRefused, Room: room, Outcome: f.outcome,
-			Peer: f.peer, AS4: f.messageID, Code: codeOf(f.err.Code), Digests: f.digests, Reason: reason,
+			Peer: f.peer, AS4: f.messageID, Code: codeOf(f.err), Digests: f.digests, Reason: reason,
 		},
 	}
 	log := r.Logger.With(slog.String("as4", f.messageID), slog.String("code", string(f.err.Code)), slog.String("outcome", f.outcome))

@@ -31,6 +31,7 @@ const (
 	CodeNoAgreement        Code = "OG-AS4-0005"
 	CodeUnknownMessage     Code = "OG-AS4-0006"
 	CodeNotResendable      Code = "OG-AS4-0007"
+	CodeRevocationUnknown  Code = "OG-AS4-0008"
 	CodeResponseInvalid    Code = "OG-EDM-0001"
 	CodeUnauthenticated    Code = "OG-API-0001"
 	CodeForbidden          Code = "OG-API-0002"
@@ -75,6 +76,7 @@ var catalogue = map[Code]catalogueEntry{
 	CodeNoAgreement:        {Denied, "Add a P-Mode for this pair of parties, service and action."},
 	CodeUnknownMessage:     {NotFound, "Check the MessageId; notes are kept for `retention.messages`, and `oncegate exchange timeline` reads the log itself."},
 	CodeNotResendable:      {Conflict, "Only a message of ours that ended in SEND_FAILURE can be sent again; look at it with `oncegate message get`."},
+	CodeRevocationUnknown:  {Unavailable, "Check the CRLs and OCSP responders of the P-Mode (`oncegate doctor`); the partner repeats its message."},
 	CodeResponseInvalid:    {Invalid, "Tell the partner which rule its answer breaks."},
 	CodeUnauthenticated:    {Denied, "Send the portal's bearer token."},
 	CodeForbidden:          {Denied, "Use the token of the portal that opened the exchange."},

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/schemas/canon"
 )
 
 // A Mode says what follows when nobody can tell whether a certificate was revoked. A
@@ -194,7 +195,7 @@ func (c *Checker) Check(ctx context.Context, path []*x509.Certificate, now time.
 		case errors.Is(err, errRevoked):
 			return until, ebms.Because(ebms.FailedAuthentication, err, "")
 		case c.policy.Mode == Hard:
-			return until, ebms.Because(ebms.DeliveryFailure, err, "certificate cannot be checked now")
+			return until, ebms.Because(ebms.DeliveryFailure, canon.NewFault(canon.CodeRevocationUnknown, err, "revocation is not known"), "certificate cannot be checked now")
 		default:
 			c.store.warn(ctx, cert, err, now)
 			good = now.Add(c.store.Refresh)
