@@ -222,15 +222,14 @@ func TestGzip(t *testing.T) {
 	edited := func(edit func(b []byte) []byte) func(testing.TB, agreement) *parcel {
 		return part(func() []byte { return edit(gzipped(strings.Repeat(documents[1], 50))) })
 	}
-	small := []stationOption{func(p *pmode.Partner, _ *edelivery.Config) { p.Limits.Part, p.Limits.Message = 4<<20, 6<<20 }}
+	small := []stationOption{func(p *pmode.Partner, _ *edelivery.Config) { p.Limits.Part, p.Limits.Message = 1<<20, 3<<19 }}
 	const large, broken = "too large when decompressed", "a part is not gzip"
 	attacks := []attack{
-		{name: "20 MB in 20 KB", make: part(func() []byte { return zeros(20<<20, 1) }), reason: large},
-		{name: "200 MB in a hundred members", make: part(func() []byte { return zeros(2<<20, 100) }), reason: large},
-		{name: "more than 200:1", make: part(func() []byte { return zeros(3<<20, 1) }), reason: large},
-		{name: "more than agreed, at any ratio", make: part(func() []byte { return zeros(5<<20, 1) }), with: append(small, func(p *pmode.Partner, _ *edelivery.Config) { p.Limits.Ratio = 1 << 40 }), reason: large},
+		{name: "4 MB in 4 KB", make: part(func() []byte { return zeros(4<<20, 1) }), reason: large},
+		{name: "100 MB in a hundred members", make: part(func() []byte { return zeros(1<<20, 100) }), reason: large},
+		{name: "more than agreed, at any ratio", make: part(func() []byte { return zeros(3<<19, 1) }), with: append(small, func(p *pmode.Partner, _ *edelivery.Config) { p.Limits.Ratio = 1 << 40 }), reason: large},
 		{name: "each part as agreed and all together more", make: func(t testing.TB, a agreement) *parcel {
-			return seal(t, a, func(l *letter) { l.parts[0].Content, l.parts[1].Content = zeros(4<<20, 1), zeros(4<<20, 1) })
+			return seal(t, a, func(l *letter) { l.parts[0].Content, l.parts[1].Content = zeros(1<<20, 1), zeros(1<<20, 1) })
 		}, with: append(small, func(p *pmode.Partner, _ *edelivery.Config) { p.Limits.Ratio = 1 << 40 }), reason: large},
 		{name: "bytes behind the end", make: edited(func(b []byte) []byte { return append(b, "more"...) }), reason: broken},
 		{name: "zeros behind the end", make: edited(func(b []byte) []byte { return append(b, 0, 0, 0) }), reason: broken},
@@ -265,8 +264,8 @@ func TestGzip(t *testing.T) {
 // The memory of a bomb is that of the window it is decompressed through.
 func TestBombTakesNoMemory(t *testing.T) { // not parallel: it measures
 	a := agreements()["1.15"]
-	s := newStation(t, a)
-	ct, body := seal(t, a, func(l *letter) { l.parts[1].Content = zeros(10<<20, 500) }).pack()
+	s := newStation(t, a, func(p *pmode.Partner, _ *edelivery.Config) { p.Limits.Part, p.Limits.Message, p.Limits.Ratio = 16<<20, 16<<20, 1<<40 })
+	ct, body := seal(t, a, func(l *letter) { l.parts[1].Content = zeros(5<<20, 1000) }).pack()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	s.wantRefused(s.post(ct, body), 200, ebms.DecompressionFailure, "too large when decompressed")
