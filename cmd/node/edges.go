@@ -66,6 +66,11 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	waiting, err := n.ongoing(shelf, live)
+	if err != nil {
+		return err
+	}
+	n.work = append(n.work, waiting.watch)
 	conf := edelivery.Config{
 		PModes: live, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
 		Taken: n.written, Shelf: shelf, Unsent: n.unsent, Journal: journal, Retention: n.cfg.Retention.messageIDs(), Limits: swa.Limits{TempDir: n.cfg.path(n.cfg.Payloads.Temp)},

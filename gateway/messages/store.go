@@ -93,6 +93,9 @@ type Reader interface {
 // implementations pass one battery (messagestest): memory and Redis.
 type Store interface {
 	Reader
+	// Ongoing counts what has not ended. It looks at MaxOngoing messages of each
+	// state, those that changed longest ago.
+	Ongoing(ctx context.Context) (Ongoing, error)
 	// Note keeps notes that are valid (canon.MessageNote.Validate).
 	Note(ctx context.Context, ns ...canon.MessageNote) error
 	// Whole reports whether MarkWhole was called since the store was last empty.
@@ -102,6 +105,31 @@ type Store interface {
 	MarkWhole(ctx context.Context) error
 	// MarkLost records that notes were lost: it is not whole any more.
 	MarkLost(ctx context.Context) error
+}
+
+// Ongoing is what of our messages has no final state yet.
+type Ongoing struct {
+	States map[canon.MessageState]int
+	// Oldest is the first note of the one that was noted first; zero where there is
+	// none. A message that a partner may fetch when it likes does not count.
+	Oldest time.Time
+}
+
+// MaxOngoing is how many messages Ongoing looks at in each state.
+const MaxOngoing = 1000
+
+// Add counts a message.
+func (o *Ongoing) Add(m Message) {
+	if len(m.Notes) == 0 || m.Direction != canon.MessageOut || m.State.Final() {
+		return
+	}
+	if o.States == nil {
+		o.States = map[canon.MessageState]int{}
+	}
+	o.States[m.State]++
+	if at := m.Notes[0].At; m.State != canon.MessageReadyToPull && (o.Oldest.IsZero() || at.Before(o.Oldest)) {
+		o.Oldest = at
+	}
 }
 
 // Fold makes one message of its notes, whatever their order.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -264,6 +265,33 @@ func (s *Messages) List(ctx context.Context, q messages.Query) (messages.Page, e
 	}
 	page.Next = last.String()
 	return page, nil
+}
+
+// Ongoing implements messages.Store.
+func (s *Messages) Ongoing(ctx context.Context) (messages.Ongoing, error) {
+	var o messages.Ongoing
+	seen := map[string]bool{} // a message stands in each state that it went through
+	for _, st := range canon.MessageStates() {
+		if st.Final() {
+			continue
+		}
+		all, err := s.cfg.Client.ZRange(ctx, s.key(indexState(st)), 0, messages.MaxOngoing-1).Result()
+		if err != nil {
+			return o, unavailable("counting messages", err)
+		}
+		all = slices.DeleteFunc(all, func(key string) bool { return seen[key] })
+		for keys := range slices.Chunk(all, listBatch) {
+			ms, err := s.read(ctx, keys)
+			if err != nil {
+				return o, err
+			}
+			for i, m := range ms {
+				seen[keys[i]] = true
+				o.Add(m)
+			}
+		}
+	}
+	return o, nil
 }
 
 // Whole implements messages.Store.

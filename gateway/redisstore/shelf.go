@@ -140,6 +140,26 @@ end
 return all`)
 )
 
+// Depth returns how many messages of the partition lie on the shelf or are being
+// fetched, and the time of the oldest that lies there.
+func (s *Shelf) Depth(ctx context.Context, partition string) (count int64, oldest time.Time, err error) {
+	ready, out := s.key("ready:"+hashOf(partition)), s.key("out:"+hashOf(partition))
+	var lying, taken *redis.IntCmd
+	var first *redis.ZSliceCmd
+	_, err = s.cfg.Client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		lying, taken = p.ZCard(ctx, ready), p.ZCard(ctx, out)
+		first = p.ZRangeWithScores(ctx, ready, 0, 0)
+		return nil
+	})
+	if err != nil {
+		return 0, oldest, unavailable("counting a shelf", err)
+	}
+	for _, z := range first.Val() {
+		oldest = time.UnixMilli(int64(z.Score))
+	}
+	return lying.Val() + taken.Val(), oldest, nil
+}
+
 // Put lays a message on the shelf of its partition, unless it lies there in this
 // series or a later one.
 func (s *Shelf) Put(ctx context.Context, item canon.Shelved) error {

@@ -34,6 +34,19 @@ func TestShelfKeepsNoPersonInClear(t *testing.T) {
 		if got, err := shelf.Take(ctx, "urn:mpc:a", now, time.Minute); err != nil || got == nil {
 			t.Fatalf("Take = %v, %v", got, err)
 		}
+		for _, id := range []canon.MessageID{"n", "o"} {
+			other := item
+			other.Message.ID, other.Message.At = id, now.Add(time.Minute)
+			if err := shelf.Put(ctx, other); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if count, oldest, err := shelf.Depth(ctx, "urn:mpc:a"); err != nil || count != 3 || !oldest.Equal(now.Add(time.Minute).Truncate(time.Millisecond)) {
+			t.Errorf("Depth = %d, %s, %v; want 3, the oldest that nobody has taken", count, oldest, err)
+		}
+		if count, oldest, err := shelf.Depth(ctx, "urn:mpc:b"); err != nil || count != 0 || !oldest.IsZero() {
+			t.Errorf("Depth of an empty shelf = %d, %s, %v", count, oldest, err)
+		}
 		held := dump(t, s.client, p)
 		if !strings.Contains(held, "urn:mpc:a") {
 			t.Fatal("the dump shows nothing: the test proves nothing")

@@ -68,6 +68,7 @@ func Battery(t *testing.T, open func(t *testing.T) Setup) {
 		"pages of one moment":                      oneMoment,
 		"a foreign cursor is refused":              foreignCursor,
 		"no partner writes into another's":         ownNames,
+		"what has not ended":                       ongoing,
 		"many write at once":                       concurrent,
 		"what is lost is not whole":                whole,
 		"a message is gone at the end of its term": term,
@@ -101,6 +102,28 @@ func (x Setup) list(t *testing.T, q messages.Query) []string {
 	}
 	t.Fatal("the list has no end")
 	return nil
+}
+
+func ongoing(t *testing.T, x Setup) {
+	count := func(want messages.Ongoing) {
+		t.Helper()
+		got, err := x.Store.Ongoing(t.Context())
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	}
+	count(messages.Ongoing{})
+	retry := State(canon.MessageWaitingForRetry, time.Minute)
+	x.note(t, Sample(1), Sample(1, State(canon.MessageAcknowledged, time.Second)), Sample(5, Inward))
+	count(messages.Ongoing{})
+	x.note(t, Sample(2), Sample(2, retry), Sample(3), Sample(0, State(canon.MessageReadyToPull, 0)))
+	count(messages.Ongoing{Oldest: Sample(2).At, States: map[canon.MessageState]int{
+		canon.MessageWaitingForRetry: 1, canon.MessageSendInProgress: 1, canon.MessageReadyToPull: 1,
+	}})
+	x.note(t, Sample(2, State(canon.MessageSendFailure, time.Hour)))
+	count(messages.Ongoing{Oldest: Sample(3).At, States: map[canon.MessageState]int{canon.MessageSendInProgress: 1, canon.MessageReadyToPull: 1}})
+	x.note(t, Sample(2, Series(1), State(canon.MessageSendInProgress, 2*time.Hour))) // an operator resends it
+	count(messages.Ongoing{Oldest: Sample(2).At, States: map[canon.MessageState]int{canon.MessageSendInProgress: 2, canon.MessageReadyToPull: 1}})
 }
 
 func ids(is ...int) (out []string) {

@@ -132,6 +132,15 @@ func (s *Memory) List(_ context.Context, q messages.Query) (messages.Page, error
 	return p, nil
 }
 
+// Ongoing implements messages.Store.
+func (s *Memory) Ongoing(context.Context) (messages.Ongoing, error) {
+	var o messages.Ongoing
+	for _, m := range s.all(messages.Filter{}) {
+		o.Add(m.Message)
+	}
+	return o, nil
+}
+
 // Whole implements messages.Store.
 func (s *Memory) Whole(context.Context) (bool, error) {
 	s.mu.Lock()
