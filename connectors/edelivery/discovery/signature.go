@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -85,6 +86,8 @@ func (s Signers) verify(ctx context.Context, doc *xmldoc.Document, now time.Time
 // maxSignerChain bounds the certificates that come with a signature.
 const maxSignerChain = 8
 
+const maxRSABits = 16384 // of the key of a certificate
+
 func ds(local string) xmldoc.Name { return xmldoc.Name{Space: xmlsec.SpaceDS, Local: local} }
 
 // trusted returns the certificate of a ds:KeyInfo if it may sign.
@@ -109,6 +112,10 @@ func (s Signers) trusted(ctx context.Context, info xmldoc.Element, now time.Time
 			c, err := x509.ParseCertificate(der)
 			if err != nil {
 				return signer{}, fmt.Errorf("a certificate of the signature cannot be read: %w", err)
+			}
+			// What a signature costs to check grows with the square of the key.
+			if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSABits {
+				return signer{}, errors.New("a certificate of the signature has a key that is too large")
 			}
 			all = append(all, c)
 		}

@@ -3,6 +3,7 @@ package wssec
 import (
 	"crypto"
 	"crypto/ecdh"
+	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // RFC 5280 4.2.1.2 names keys with it
 	"crypto/x509"
 	"encoding/asn1"
@@ -34,6 +35,20 @@ func usable(c *x509.Certificate, now time.Time, any x509.KeyUsage) error {
 	}
 	if c.KeyUsage != 0 && c.KeyUsage&any == 0 {
 		return errors.New("certificate does not allow this use of its key")
+	}
+	return nil
+}
+
+// maxRSABits is more than any authority has. A stranger names the issuers of his
+// certificate, and what it costs to check a signature grows with the square of the key.
+const maxRSABits = 16384
+
+var errGiant = errors.New("key of a certificate is too large")
+
+// modest refuses certificates with which no signature shall be checked.
+func modest(c *x509.Certificate) error {
+	if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSABits {
+		return errGiant
 	}
 	return nil
 }

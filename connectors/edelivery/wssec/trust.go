@@ -179,6 +179,9 @@ func (v *Verifier) path(ctx context.Context, c *x509.Certificate, chain [][]byte
 			if err != nil {
 				return until, fmt.Errorf("parsing certificate path: %w", err)
 			}
+			if err := modest(ca); err != nil {
+				return until, err
+			}
 			intermediates.AddCert(ca)
 		}
 	}

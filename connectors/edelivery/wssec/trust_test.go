@@ -2,10 +2,13 @@ package wssec
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"math/big"
 	"testing"
 	"time"
 
@@ -327,5 +330,29 @@ func TestRecipient(t *testing.T) {
 		if _, err := Profile115.Recipient(cs, testNow); err == nil {
 			t.Errorf("%v is good for encryption", cs)
 		}
+	}
+}
+
+// A stranger may name as issuer whom he likes; one with an enormous key would cost half a
+// second for each of his messages.
+func TestEnormousKeyOfAnIssuer(t *testing.T) {
+	t.Parallel()
+	root := selfSigned()
+	n := make([]byte, 20<<10)
+	n[0], n[len(n)-1] = 0x80, 1
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Middle"}, NotBefore: testNow.AddDate(-1, 0, 0), NotAfter: testNow.AddDate(1, 0, 0)}
+	authority(tmpl)
+	enormous, err := x509.CreateCertificate(rand.Reader, tmpl, root.cert, &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: 1<<31 - 1}, root.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	middle := newKeypair("Middle", nil, authority)
+	leaf := certify(ring().sender.key, "AP_NL_01", &middle, nil).cert
+	v, err := NewVerifier(Trust{Anchors: []*x509.Certificate{root.cert}, Names: []string{"AP_NL_01"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.certificate(t.Context(), leaf.Raw, [][]byte{enormous}, testNow); !errors.Is(err, errGiant) {
+		t.Errorf("err = %v, want %v", err, errGiant)
 	}
 }
