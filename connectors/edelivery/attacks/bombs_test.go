@@ -264,7 +264,9 @@ func TestGzip(t *testing.T) {
 // The memory of a bomb is that of the window it is decompressed through.
 func TestBombTakesNoMemory(t *testing.T) { // not parallel: it measures
 	a := agreements()["1.15"]
-	s := newStation(t, a, func(p *pmode.Partner, _ *edelivery.Config) { p.Limits.Part, p.Limits.Message, p.Limits.Ratio = 16<<20, 16<<20, 1<<40 })
+	s := newStation(t, a, func(p *pmode.Partner, _ *edelivery.Config) {
+		p.Limits.Part, p.Limits.Message, p.Limits.Ratio = 16<<20, 16<<20, 1<<40
+	})
 	ct, body := seal(t, a, func(l *letter) { l.parts[1].Content = zeros(5<<20, 1000) }).pack()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
