@@ -36,6 +36,7 @@ test-services: build ## the batteries and the exchange on a real Apache Kafka an
 
 test-hsm: ## keys in a PKCS#11 token and in OpenSSL (C compiler, libssl-dev, softhsm2; skipped without)
 	@if echo '#include <openssl/evp.h>' | $${CC:-cc} -E - >/dev/null 2>&1; then \
+	 command -v softhsm2-util >/dev/null || echo 'test-hsm: no softhsm2: keys in tokens are not tested'; \
 	 $(GO) test -race -count=1 -tags 'pkcs11 openssl' ./connectors/edelivery/keystore; \
 	 else echo 'test-hsm: no C compiler or no libssl-dev: keys in tokens and in OpenSSL are not tested'; fi
 
