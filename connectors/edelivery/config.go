@@ -26,7 +26,10 @@ type Config struct {
 	Publish    canon.Publish  // Required by the Receiver.
 	Remembered Remembered     // Required. Shared by all processes of one access point.
 	Journal    Journal        // Default none. What operators see of each message.
-	Shelf      Shelf          // Required where partners fetch their messages. Shared by Receiver and Sender and by all processes.
+	// Shelf is where messages wait: for partners that fetch them, and for their next
+	// attempt. Required where partners fetch. Without one Handle waits in place through
+	// all attempts of a message. Shared by Receiver and Sender and by all processes.
+	Shelf Shelf
 
 	// Discovery is asked where no static agreement is found. Default none.
 	Discovery Discovery

@@ -79,9 +79,13 @@ func (n *node) noteOut(ctx context.Context, e *errand, note canon.MessageNote) {
 	n.note(ctx, note)
 }
 
-// deliver encodes, seals and sends until the outcome is known. An error leaves it
-// open. travels is false for a message that the codec does not send.
+// deliver encodes, seals and sends until the outcome is known, or the message waits on
+// the shelf. An error leaves it open. travels is false for a message of which nothing is
+// to be said now: it waits, or the codec does not send it.
 func (s *Sender) deliver(ctx context.Context, e *errand) (d delivery, travels bool, err error) {
+	if s.Shelf != nil && s.waits(ctx, e) {
+		return d, false, nil
+	}
 	out, ok, err := s.Codec.Encode(ctx, e.m, s.Payloads)
 	switch {
 	case errors.Is(err, canon.ErrForgotten):
@@ -101,10 +105,20 @@ func (s *Sender) deliver(ctx context.Context, e *errand) (d delivery, travels bo
 		return d, false, err
 	}
 	l, d, err := s.letter(ctx, e, out)
+	if fault := canon.AsFault(err); err != nil && fault.Kind == canon.Unavailable && s.Shelf != nil && e.partner != nil {
+		// Whatever it takes to write to this partner is away: others need not wait for it.
+		s.Logger.WarnContext(ctx, "message cannot be sealed now", slog.String("as4", e.id), slog.String("partner", e.partner.Name), slog.Any("error", err))
+		item := s.waiting(e, s.Now())
+		item.From = s.Now().Add(e.partner.Retry.Initial)
+		return d, false, s.putOff(ctx, e, item)
+	}
 	if l == nil {
 		return d, true, err
 	}
 	e.parts, e.bytes = len(out.Parts), l.body.Length
+	if s.Shelf != nil {
+		return s.first(ctx, e, l)
+	}
 	d, err = s.persist(ctx, e, l)
 	return d, true, err
 }

@@ -65,7 +65,7 @@ const (
 // post makes one attempt. A verdict is the peer's signed word; everything else is
 // an error, after which the message may be sent again.
 func (s *Sender) post(ctx context.Context, p *pmode.Partner, l *letter) (verdict, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout+time.Duration(l.body.Length/outPace)*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, span(p, l))
 	defer cancel()
 	var lend lending
 	defer lend.end()

@@ -136,43 +136,57 @@ func (in *inbound) handOut(ctx context.Context, s *canon.Shelved) (*errand, *let
 	r := in.r
 	e := r.errand(s.Message, canon.EnvelopeOf(s.Message.Body))
 	e.table = in.table
-	if known, err := r.settled(ctx, e, s); known || err != nil {
+	l, err := r.unshelve(ctx, e, s)
+	if err != nil || l == nil {
 		return e, nil, err
 	}
-	over := func(d delivery) (*errand, *letter, error) {
-		d.Attempts = s.Taken
-		return e, nil, r.settle(ctx, e, d)
-	}
-	out, ok, err := r.Codec.Encode(ctx, s.Message, r.Payloads)
-	switch {
-	case errors.Is(err, canon.ErrForgotten):
-		return over(r.failed(0, canon.CodePayloadForgotten, "", "what it should carry was forgotten"))
-	case err != nil && canon.AsFault(err).Kind == canon.Invalid:
-		r.Logger.ErrorContext(ctx, "shelved message cannot be encoded", slog.String("as4", e.id), slog.Any("error", err))
-		return over(r.failed(0, canon.AsFault(err).Code, "", "it cannot be encoded"))
-	case err != nil:
-		return e, nil, fmt.Errorf("encoding message: %w", err)
-	case !ok:
-		return e, nil, r.Shelf.Drop(ctx, s.Message.ID, s.Message.Series)
-	}
-	e.action = out.Action
-	l, d, err := r.letter(ctx, e, out)
-	switch {
-	case err != nil:
-		return e, nil, err
-	case l == nil:
-		return over(d)
-	case e.partner.MEP != pmode.Pull || e.partner.MPC != in.partner.MPC:
+	if e.partner.MEP != pmode.Pull || e.partner.MPC != in.partner.MPC {
 		l.close(ctx, r.Logger)
-		return over(r.failed(0, canon.CodeNoAgreement, ebms.ProcessingModeMismatch, "the agreement has changed: this partner does not fetch it any more"))
+		return e, nil, r.settle(ctx, e, r.failed(s.Taken, canon.CodeNoAgreement, ebms.ProcessingModeMismatch, "the agreement has changed: this partner does not fetch it any more"))
 	}
-	e.parts, e.bytes = len(out.Parts), l.body.Length
 	set := keep(l.signed())
 	if err := r.Shelf.Keep(ctx, s.Message.ID, set[:]); err != nil {
 		l.close(ctx, r.Logger)
 		return e, nil, fmt.Errorf("keeping what the receipt must match: %w", err)
 	}
 	return e, l, nil
+}
+
+// unshelve seals a message that lies on the shelf. Without a letter, and an error, the
+// message is over.
+func (n *node) unshelve(ctx context.Context, e *errand, s *canon.Shelved) (*letter, error) {
+	if known, err := n.settled(ctx, e, s); known || err != nil {
+		return nil, err
+	}
+	over := func(d delivery) (*letter, error) {
+		d.Attempts = s.Taken
+		if pushed(s.Partition) { // this one was not made
+			d.Attempts--
+		}
+		return nil, n.settle(ctx, e, d)
+	}
+	out, ok, err := n.Codec.Encode(ctx, s.Message, n.Payloads)
+	switch {
+	case errors.Is(err, canon.ErrForgotten):
+		return over(n.failed(0, canon.CodePayloadForgotten, "", "what it should carry was forgotten"))
+	case err != nil && canon.AsFault(err).Kind == canon.Invalid:
+		n.Logger.ErrorContext(ctx, "shelved message cannot be encoded", slog.String("as4", e.id), slog.Any("error", err))
+		return over(n.failed(0, canon.AsFault(err).Code, "", "it cannot be encoded"))
+	case err != nil:
+		return nil, fmt.Errorf("encoding message: %w", err)
+	case !ok:
+		return nil, n.Shelf.Drop(ctx, s.Message.ID, s.Message.Series)
+	}
+	e.action = out.Action
+	l, d, err := n.letter(ctx, e, out)
+	if err != nil {
+		return nil, err
+	}
+	if l == nil {
+		return over(d)
+	}
+	e.parts, e.bytes = len(out.Parts), l.body.Length
+	return l, nil
 }
 
 // keep is the identity of a set of references, each its URI and its digest.

@@ -16,7 +16,10 @@ import (
 
 // A Sender sends canonical messages to other access points and checks their
 // receipts.
-type Sender struct{ node }
+type Sender struct {
+	node
+	outages outages
+}
 
 // NewSender returns a sender.
 func NewSender(c Config) (*Sender, error) {
@@ -27,7 +30,7 @@ func NewSender(c Config) (*Sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuring sender: %w", err)
 	}
-	return &Sender{node{Config: c, gzip: &wssec.Gzip{}, lines: newLines(c.HTTP)}}, nil
+	return &Sender{node: node{Config: c, gzip: &wssec.Gzip{}, lines: newLines(c.HTTP)}}, nil
 }
 
 // delivery is how sending one message ended. It is what Remembered keeps.
@@ -58,7 +61,8 @@ func (d delivery) state() canon.MessageState {
 // DeliveryReceipt and an audit event. It is a canon.Handler: called again with the
 // same message of the same series it sends nothing and returns the same messages.
 // An outcome, good or bad, is a message; an error means that the outcome is not
-// known yet.
+// known yet. With a Shelf it makes the first attempt only and says nothing of a message
+// that waits there for the next one, or for the partner that fetches it: Tend does.
 func (s *Sender) Handle(ctx context.Context, m canon.Message) ([]canon.Message, error) {
 	env := canon.EnvelopeOf(m.Body)
 	if env == nil || env.Leg != canon.LegOut {
@@ -84,7 +88,7 @@ func (s *Sender) Handle(ctx context.Context, m canon.Message) ([]canon.Message, 
 	}
 	start := s.Now()
 	d, travels, err := s.deliver(ctx, e)
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Deadline)
+	after, cancel := s.after(ctx)
 	defer cancel()
 	if err != nil || !travels {
 		if err != nil && e.tries.Attempts == 0 {

@@ -74,8 +74,8 @@ func (s *Sender) resume(ctx context.Context, e *errand) {
 	}
 }
 
-// persist tries until there is a signed word of the peer or the attempts are used
-// up. It gives the letter up.
+// persist tries in place until there is a signed word of the peer or the attempts are
+// used up. It gives the letter up.
 func (s *Sender) persist(ctx context.Context, e *errand, l *letter) (delivery, error) {
 	defer func() { l.close(ctx, s.Logger) }()
 	s.resume(ctx, e)
@@ -84,6 +84,10 @@ func (s *Sender) persist(ctx context.Context, e *errand, l *letter) (delivery, e
 	}
 	if n := e.tries.Attempts; n >= e.partner.Retry.Attempts {
 		return s.failed(n, canon.CodePeerUnreachable, ebms.MissingReceipt, "attempts are used up"), nil
+	}
+	var last time.Time
+	if expiry := e.partner.Retry.Expiry; expiry > 0 {
+		last = e.tries.First.Add(expiry)
 	}
 	for {
 		if pause := e.tries.Next.Sub(s.Now()); pause > 0 {
@@ -94,33 +98,46 @@ func (s *Sender) persist(ctx context.Context, e *errand, l *letter) (delivery, e
 			l = s.renew(ctx, e, l)
 		}
 		n := e.tries.Attempts + 1
-		s.noteOut(ctx, e, canon.MessageNote{State: canon.MessageSendInProgress, Attempts: n})
-		v, err := s.post(ctx, e.partner, l)
-		if err := ctx.Err(); err != nil {
-			return delivery{}, fmt.Errorf("sending message: %w", err)
-		}
-		if err == nil {
-			if d, final := s.judged(ctx, e, n, v); final {
-				return d, nil
-			}
-			err = &setback{reason: "the partner says " + string(v.code) + " and may take it later"}
-		}
-		back := setbackOf(err)
-		s.Logger.InfoContext(ctx, "message not acknowledged", slog.String("as4", e.id), slog.String("partner", e.partner.Name),
-			slog.Int("attempt", n), slog.String("reason", back.reason), slog.Any("error", err))
-		now := s.Now().UTC()
-		next, more := e.partner.Retry.Next(n, e.tries.First, now, s.fraction())
-		// A partner that says when to come again is heeded within what was agreed.
-		if asked := now.Add(min(back.after, e.partner.Retry.Max)); more && asked.After(next) {
-			next = asked
-			more = e.partner.Retry.Expiry <= 0 || next.Before(e.tries.First.Add(e.partner.Retry.Expiry))
-		}
-		if !more {
-			return s.exhausted(e, n, err, back), nil
+		d, next, err := s.attempt(ctx, e, l, n, last)
+		if err != nil || next.IsZero() {
+			return d, err
 		}
 		e.tries.Attempts, e.tries.Next = n, next
 		s.record(ctx, e)
 	}
+}
+
+// attempt posts the letter for the n-th time. next is zero where d is how the series
+// ended; else the message may be sent again then. No attempt begins at last or later,
+// unless that is zero.
+func (s *Sender) attempt(ctx context.Context, e *errand, l *letter, n int, last time.Time) (d delivery, next time.Time, err error) {
+	s.noteOut(ctx, e, canon.MessageNote{State: canon.MessageSendInProgress, Attempts: n})
+	v, err := s.post(ctx, e.partner, l)
+	if err := ctx.Err(); err != nil {
+		return d, next, fmt.Errorf("sending message: %w", err)
+	}
+	now, retry := s.Now().UTC(), e.partner.Retry
+	back := setbackOf(err)
+	next = now.Add(retry.Spread(retry.Pause(n), s.fraction()))
+	// A partner that says when to come again is heeded within what was agreed.
+	if asked := now.Add(min(back.after, retry.Max)); asked.After(next) {
+		next = asked
+	}
+	s.heard(ctx, e.partner, n, err, next)
+	if err == nil {
+		d, final := s.judged(ctx, e, n, v)
+		if final {
+			return d, time.Time{}, nil
+		}
+		back = &setback{reason: "the partner says " + string(v.code) + " and may take it later"}
+		err = back
+	}
+	s.Logger.InfoContext(ctx, "message not acknowledged", slog.String("as4", e.id), slog.String("partner", e.partner.Name),
+		slog.Int("attempt", n), slog.String("reason", back.reason), slog.Any("error", err))
+	if n >= retry.Attempts || !last.IsZero() && !next.Before(last) {
+		return s.exhausted(e, n, err, back), time.Time{}, nil
+	}
+	return d, next, nil
 }
 
 // exhausted is the end of a series without a word of the peer: MissingReceipt to the

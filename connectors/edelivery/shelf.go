@@ -11,9 +11,10 @@ import (
 	"oncegate/schemas/canon"
 )
 
-// A Shelf keeps messages for partners that come and fetch them (One-Way/Pull). A
-// message on it is ready, or handed out until its lease ends and then ready again,
-// or spent: handed out as often as it may be, or expired. It is memory, never truth:
+// A Shelf keeps messages for partners that come and fetch them (One-Way/Pull), and
+// pushed ones between two attempts. A message on it waits for its time, or is ready, or
+// handed out until its lease ends and then ready again, or spent: handed out as often
+// as it may be, or expired. It is memory, never truth:
 // what it loses lies on the log and comes back through Restore. All methods are
 // atomic and may be called concurrently, from several processes. The signatures use
 // built-in types and canon alone, so that an implementation needs nothing of this
@@ -21,7 +22,7 @@ import (
 type Shelf interface {
 	// Put lays a message on the shelf of its partition. A message that lies there
 	// stays as it is, wherever it stands, unless it is of an earlier series: that one
-	// is over, and gives way. Taken and Kept of s are not read.
+	// is over, and gives way. Taken of s is less than Attempts.
 	Put(ctx context.Context, s canon.Shelved) error
 	// Take hands out the oldest message of the partition that is ready at now, until
 	// lease has passed; nil where there is none. Taken counts this time too.
@@ -29,6 +30,14 @@ type Shelf interface {
 	// Keep notes what the receipt of a message must match. It does nothing for a
 	// message that is not there.
 	Keep(ctx context.Context, id canon.MessageID, kept []byte) error
+	// Wait puts a message of that series off: it was handed out taken times, and is not
+	// ready before until. It does nothing for a message that is not there.
+	Wait(ctx context.Context, id canon.MessageID, series, taken int, until time.Time) error
+	// Wake makes ready what waits in the partition for its time.
+	Wake(ctx context.Context, partition string) error
+	// Partitions returns those that hold messages, and perhaps some that held any before
+	// Take last found nothing in them.
+	Partitions(ctx context.Context) ([]string, error)
 	// Find returns the message, nil where it is not there.
 	Find(ctx context.Context, id canon.MessageID) (*canon.Shelved, error)
 	// Drop removes the message, if it is there in that series.
@@ -52,7 +61,8 @@ type MemoryShelf struct {
 type shelved struct {
 	canon.Shelved
 	serial int
-	until  time.Time // end of the lease
+	until  time.Time // end of the lease, or of the wait
+	waits  bool
 }
 
 var _ Shelf = (*MemoryShelf)(nil)
@@ -85,9 +95,10 @@ func (m *MemoryShelf) Put(_ context.Context, s canon.Shelved) error {
 	if old, there := m.items[s.Message.ID]; there && old.Message.Series >= s.Message.Series {
 		return nil
 	}
-	s.Taken, s.Kept = 0, nil
 	m.serial++
-	m.items[s.Message.ID] = &shelved{Shelved: s, serial: m.serial}
+	until := s.From
+	s.From = time.Time{}
+	m.items[s.Message.ID] = &shelved{Shelved: s, serial: m.serial, until: until, waits: true}
 	return nil
 }
 
@@ -105,7 +116,7 @@ func (m *MemoryShelf) Take(_ context.Context, partition string, now time.Time, l
 		return nil, nil
 	}
 	first.Taken++
-	first.until = now.Add(lease)
+	first.until, first.waits = now.Add(lease), false
 	return first.copy(), nil
 }
 
@@ -117,6 +128,41 @@ func (m *MemoryShelf) Keep(_ context.Context, id canon.MessageID, kept []byte) e
 		s.Kept = bytes.Clone(kept)
 	}
 	return nil
+}
+
+// Wait implements Shelf.
+func (m *MemoryShelf) Wait(_ context.Context, id canon.MessageID, series, taken int, until time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s, ok := m.items[id]; ok && s.Message.Series == series {
+		s.Taken, s.until, s.waits = taken, until, true
+	}
+	return nil
+}
+
+// Wake implements Shelf.
+func (m *MemoryShelf) Wake(_ context.Context, partition string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.items {
+		if s.Partition == partition && s.waits && s.Taken < s.Attempts {
+			s.until = time.Time{}
+		}
+	}
+	return nil
+}
+
+// Partitions implements Shelf.
+func (m *MemoryShelf) Partitions(context.Context) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []string
+	for _, s := range m.items {
+		if !slices.Contains(out, s.Partition) {
+			out = append(out, s.Partition)
+		}
+	}
+	return out, nil
 }
 
 // Find implements Shelf.

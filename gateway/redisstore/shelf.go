@@ -24,13 +24,15 @@ type ShelfConfig struct {
 	Grace time.Duration
 }
 
-// Shelf keeps messages for partners that fetch them. Its methods are those of
-// connectors/edelivery.Shelf.
+// Shelf keeps messages for partners that fetch them, and those that are sent again
+// later. Its methods are those of connectors/edelivery.Shelf.
 //
 //	<prefix>:shelf:1:item:<sha256 of the message id>   hash: the message, private part sealed, and where it stands
 //	<prefix>:shelf:1:ready:<sha256 of the partition>   sorted set: item by the time of its message
+//	<prefix>:shelf:1:wait:<sha256 of the partition>    sorted set: item by the time before which it is not handed out
 //	<prefix>:shelf:1:out:<sha256 of the partition>     sorted set: item by the end of its lease
 //	<prefix>:shelf:1:due                               sorted set: item by the time when it is spent
+//	<prefix>:shelf:1:partitions                        sorted set: the partitions that hold items, all with score 0
 //	<prefix>:shelf:1:whole                             set once everything was restored from the log
 //	<prefix>:shelf:1:recovering                        set while somebody restores
 //
@@ -75,6 +77,17 @@ local function add(set, score, id, term)
 end
 `
 
+// makeReady takes what has reached its time from one set into that of ready items.
+const makeReady = `
+local function move(from, ready, items, now)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', from, '-inf', now)) do
+    redis.call('ZREM', from, id)
+    local i = redis.call('HMGET', items .. id, 'taken', 'attempts', 'at')
+    if i[1] and tonumber(i[1]) < tonumber(i[2]) then add(ready, i[3], id, redis.call('PTTL', items .. id)) end
+  end
+end
+`
+
 var (
 	putScript = redis.NewScript(setTerm + `
 local item, ready, due, sets = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -84,25 +97,28 @@ if series then
   if tonumber(series) >= tonumber(ARGV[10]) then return 0 end
   redis.call('DEL', item)
   redis.call('ZREM', sets .. 'ready:' .. shelf, id)
+  redis.call('ZREM', sets .. 'wait:' .. shelf, id)
   redis.call('ZREM', sets .. 'out:' .. shelf, id)
 end
-redis.call('HSET', item, 'series', ARGV[10], 'at', at, 'expires', expires, 'attempts', ARGV[5], 'taken', '0', 'shelf', ARGV[6], 'partition', ARGV[7], 'conversation', ARGV[8], 'message', ARGV[9])
+redis.call('HSET', item, 'series', ARGV[10], 'at', at, 'expires', expires, 'attempts', ARGV[5], 'taken', ARGV[12], 'shelf', ARGV[6], 'partition', ARGV[7], 'conversation', ARGV[8], 'message', ARGV[9])
 redis.call('PEXPIRE', item, term)
-add(ready, at, id, term)
+if ARGV[13] ~= '' then redis.call('HSET', item, 'kept', ARGV[13]) end
+if ARGV[11] ~= '' then add(sets .. 'wait:' .. ARGV[6], ARGV[11], id, term) else add(ready, at, id, term) end
+add(sets .. 'partitions', 0, ARGV[7], term)
 add(due, expires, id, term)
 return 1`)
 
-	takeScript = redis.NewScript(setTerm + `
-local ready, out, due, items = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+	takeScript = redis.NewScript(setTerm + makeReady + `
+local ready, out, due, items, wait, partitions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local now, till = tonumber(ARGV[1]), tonumber(ARGV[2])
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', out, '-inf', ARGV[1])) do
-  redis.call('ZREM', out, id)
-  local i = redis.call('HMGET', items .. id, 'taken', 'attempts', 'at')
-  if i[1] and tonumber(i[1]) < tonumber(i[2]) then add(ready, i[3], id, redis.call('PTTL', items .. id)) end
-end
+move(wait, ready, items, ARGV[1])
+move(out, ready, items, ARGV[1])
 while true do
   local id = redis.call('ZRANGE', ready, 0, 0)[1]
-  if not id then return false end
+  if not id then
+    if redis.call('ZCARD', out) + redis.call('ZCARD', wait) == 0 then redis.call('ZREM', partitions, ARGV[3]) end
+    return false
+  end
   redis.call('ZREM', ready, id)
   local i = redis.call('HMGET', items .. id, 'expires', 'attempts')
   if i[1] and now < tonumber(i[1]) then
@@ -119,6 +135,24 @@ end`)
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'kept', ARGV[1]) end
 return 1`)
 
+	waitScript = redis.NewScript(setTerm + `
+local item, due, sets = KEYS[1], KEYS[2], KEYS[3]
+local id, taken, till = ARGV[1], ARGV[3], ARGV[4]
+local shelf, series, attempts, expires = unpack(redis.call('HMGET', item, 'shelf', 'series', 'attempts', 'expires'))
+if series ~= ARGV[2] then return 0 end
+local term = redis.call('PTTL', item)
+redis.call('HSET', item, 'taken', taken)
+redis.call('ZREM', sets .. 'ready:' .. shelf, id)
+redis.call('ZREM', sets .. 'out:' .. shelf, id)
+add(sets .. 'wait:' .. shelf, till, id, term)
+local over = tonumber(taken) >= tonumber(attempts) and tonumber(till) < tonumber(expires)
+add(due, over and till or expires, id, term)
+return 1`)
+
+	wakeScript = redis.NewScript(setTerm + makeReady + `
+move(KEYS[1], KEYS[2], KEYS[3], '+inf')
+return 1`)
+
 	dropScript = redis.NewScript(`
 local item, due, sets, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local shelf, series = unpack(redis.call('HMGET', item, 'shelf', 'series'))
@@ -127,6 +161,7 @@ redis.call('DEL', item)
 redis.call('ZREM', due, id)
 if shelf then
   redis.call('ZREM', sets .. 'ready:' .. shelf, id)
+  redis.call('ZREM', sets .. 'wait:' .. shelf, id)
   redis.call('ZREM', sets .. 'out:' .. shelf, id)
 end
 return 1`)
@@ -170,17 +205,22 @@ func (s *Shelf) Put(ctx context.Context, item canon.Shelved) error {
 	}
 	id, shelf := hashOf(string(m.ID)), hashOf(item.Partition)
 	term := max(time.Until(item.Expires), 0) + s.cfg.Grace
+	from := ""
+	if !item.From.IsZero() {
+		from = millis(item.From)
+	}
 	keys := []string{s.key("item:" + id), s.key("ready:" + shelf), s.key("due"), s.key("")}
 	return unavailable("putting a message on the shelf", putScript.Run(ctx, s.cfg.Client, keys,
-		id, millis(m.At), millis(item.Expires), term.Milliseconds(), item.Attempts, shelf, item.Partition, string(m.Conversation), text, m.Series).Err())
+		id, millis(m.At), millis(item.Expires), term.Milliseconds(), item.Attempts, shelf, item.Partition, string(m.Conversation), text, m.Series,
+		from, item.Taken, item.Kept).Err())
 }
 
 // Take hands out the oldest message of the partition that is ready at now, until
 // lease has passed; nil where there is none.
 func (s *Shelf) Take(ctx context.Context, partition string, now time.Time, lease time.Duration) (*canon.Shelved, error) {
 	shelf := hashOf(partition)
-	keys := []string{s.key("ready:" + shelf), s.key("out:" + shelf), s.key("due"), s.key("item:")}
-	flat, err := takeScript.Run(ctx, s.cfg.Client, keys, millis(now), millis(now.Add(lease))).StringSlice()
+	keys := []string{s.key("ready:" + shelf), s.key("out:" + shelf), s.key("due"), s.key("item:"), s.key("wait:" + shelf), s.key("partitions")}
+	flat, err := takeScript.Run(ctx, s.cfg.Client, keys, millis(now), millis(now.Add(lease)), partition).StringSlice()
 	if errors.Is(err, redis.Nil) {
 		return nil, nil
 	}
@@ -198,6 +238,28 @@ func (s *Shelf) Take(ctx context.Context, partition string, now time.Time, lease
 func (s *Shelf) Keep(ctx context.Context, id canon.MessageID, kept []byte) error {
 	return unavailable("keeping what a receipt must match",
 		keepScript.Run(ctx, s.cfg.Client, []string{s.key("item:" + hashOf(string(id)))}, kept).Err())
+}
+
+// Wait puts a message of that series off: it was handed out taken times, and is not
+// ready before until.
+func (s *Shelf) Wait(ctx context.Context, id canon.MessageID, series, taken int, until time.Time) error {
+	name := hashOf(string(id))
+	keys := []string{s.key("item:" + name), s.key("due"), s.key("")}
+	return unavailable("putting a message off", waitScript.Run(ctx, s.cfg.Client, keys, name, series, taken, millis(until)).Err())
+}
+
+// Wake makes ready what waits in the partition for its time.
+func (s *Shelf) Wake(ctx context.Context, partition string) error {
+	shelf := hashOf(partition)
+	keys := []string{s.key("wait:" + shelf), s.key("ready:" + shelf), s.key("item:")}
+	return unavailable("waking messages", wakeScript.Run(ctx, s.cfg.Client, keys).Err())
+}
+
+// Partitions returns those that hold messages, and perhaps some that held any before
+// Take last found nothing in them.
+func (s *Shelf) Partitions(ctx context.Context) ([]string, error) {
+	out, err := s.cfg.Client.ZRange(ctx, s.key("partitions"), 0, -1).Result()
+	return out, unavailable("asking for partitions", err)
 }
 
 // Find returns the message, nil where it is not there.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,9 @@ type Shelf interface {
 	Put(ctx context.Context, s canon.Shelved) error
 	Take(ctx context.Context, partition string, now time.Time, lease time.Duration) (*canon.Shelved, error)
 	Keep(ctx context.Context, id canon.MessageID, kept []byte) error
+	Wait(ctx context.Context, id canon.MessageID, series, taken int, until time.Time) error
+	Wake(ctx context.Context, partition string) error
+	Partitions(ctx context.Context) ([]string, error)
 	Find(ctx context.Context, id canon.MessageID) (*canon.Shelved, error)
 	Drop(ctx context.Context, id canon.MessageID, series int) error
 	Due(ctx context.Context, now time.Time, max int) ([]canon.Shelved, error)
@@ -101,6 +105,22 @@ func (r *shelfRig) keep(s canon.Shelved, kept string) {
 	r.t.Helper()
 	if err := r.shelf.Keep(r.t.Context(), s.Message.ID, []byte(kept)); err != nil {
 		r.t.Fatalf("Keep: %v", err)
+	}
+}
+
+func (r *shelfRig) wait(s canon.Shelved, taken int, d time.Duration) {
+	r.t.Helper()
+	if err := r.shelf.Wait(r.t.Context(), s.Message.ID, s.Message.Series, taken, r.now.Add(d)); err != nil {
+		r.t.Fatalf("Wait: %v", err)
+	}
+}
+
+func (r *shelfRig) partitions(want ...string) {
+	r.t.Helper()
+	got, err := r.shelf.Partitions(r.t.Context())
+	slices.Sort(got)
+	if err != nil || !slices.Equal(got, want) {
+		r.t.Errorf("Partitions = %q, %v; want %q", got, err, want)
 	}
 }
 
@@ -254,6 +274,89 @@ func RunShelf(t *testing.T, open func(t *testing.T) (s Shelf, lose func())) {
 			r.due(a)
 			r.take("urn:mpc:a", &b, 1)
 			r.take("urn:mpc:a", nil, 0)
+		},
+		"what waits is not taken before its time": func(r *shelfRig) {
+			a, b, later := r.message(1), r.message(2), r.message(1)
+			later.From, later.Taken, later.Kept = r.now.Add(time.Minute), 1, []byte("kept")
+			r.put(later, b)
+			r.find(a, true, 1, []byte("kept"))
+			r.put(a) // it lies there
+			r.take("urn:mpc:a", &b, 1)
+			r.take("urn:mpc:a", nil, 0)
+			r.pass(time.Minute)
+			r.take("urn:mpc:a", &a, 2)
+			r.pass(shelfLease)
+			r.due(a)
+		},
+		"put off it waits, and was taken as often as it is said": func(r *shelfRig) {
+			a, other := r.message(1), r.message(1)
+			other.Message.Series = 1
+			r.put(a)
+			r.wait(a, 1, 2*time.Minute) // it was ready
+			r.take("urn:mpc:a", nil, 0)
+			r.pass(2 * time.Minute)
+			r.take("urn:mpc:a", &a, 2)
+			r.wait(other, 0, 0) // another series
+			r.take("urn:mpc:a", nil, 0)
+			r.wait(a, 1, 2*time.Minute) // it was handed out
+			r.pass(time.Minute)         // its lease is over, its wait is not
+			r.take("urn:mpc:a", nil, 0)
+			r.due()
+			r.pass(time.Minute)
+			r.take("urn:mpc:a", &a, 2)
+			r.wait(a, 2, 2*time.Minute)
+			r.pass(time.Minute)
+			r.due()
+			r.pass(time.Minute)
+			r.take("urn:mpc:a", nil, 0)
+			r.due(a)
+			r.wait(r.message(9), 0, 0)
+			r.find(r.message(9), false, 0, nil)
+		},
+		"woken it is ready at once; what is handed out stays so": func(r *shelfRig) {
+			a, b, c := r.message(1), r.message(2), r.message(3)
+			b.From = r.now.Add(time.Hour / 2)
+			c.From, c.Partition = b.From, "urn:mpc:c"
+			r.put(a, b, c)
+			b.From, c.From = time.Time{}, time.Time{}
+			r.take("urn:mpc:a", &a, 1)
+			r.take("urn:mpc:a", nil, 0)
+			if err := r.shelf.Wake(r.t.Context(), "urn:mpc:a"); err != nil {
+				r.t.Fatal(err)
+			}
+			r.take("urn:mpc:a", &b, 1)
+			r.take("urn:mpc:a", nil, 0)
+			r.take("urn:mpc:c", nil, 0)
+		},
+		"what waits expires, gives way to a later series and can be dropped": func(r *shelfRig) {
+			a, b, again := r.message(1), r.message(2), r.message(1)
+			again.Message.Series = 1
+			r.put(a, b)
+			r.wait(a, 1, 2*time.Hour)
+			r.wait(b, 1, 2*time.Hour)
+			r.drop(b)
+			r.put(again)
+			r.take("urn:mpc:a", &again, 1)
+			r.wait(again, 1, 2*time.Hour)
+			r.pass(time.Hour)
+			r.take("urn:mpc:a", nil, 0)
+			r.due(again)
+		},
+		"partitions are known as long as something is in them": func(r *shelfRig) {
+			a, b := r.message(1), r.message(2)
+			b.Partition = "push b"
+			r.partitions()
+			r.put(a, b)
+			r.partitions("push b", "urn:mpc:a")
+			r.take("push b", &b, 1)
+			r.take("push b", nil, 0)
+			r.partitions("push b", "urn:mpc:a")
+			r.wait(b, 1, time.Minute)
+			r.take("push b", nil, 0)
+			r.partitions("push b", "urn:mpc:a")
+			r.drop(b)
+			r.take("push b", nil, 0)
+			r.partitions("urn:mpc:a")
 		},
 		"no more are due than wanted": func(r *shelfRig) {
 			for n := range 5 {
