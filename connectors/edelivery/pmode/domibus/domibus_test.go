@@ -2,13 +2,7 @@ package domibus
 
 import (
 	"bytes"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"flag"
-	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,36 +14,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/pkitest"
 )
 
 var update = flag.Bool("update", false, "write the golden files again")
 
 // identity is made for the test run and never kept.
-var identity = sync.OnceValue(func() [2][]byte {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "any"}, NotAfter: time.Now().AddDate(1, 0, 0)}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &k.PublicKey, k)
-	if err != nil {
-		panic(err)
-	}
-	key, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		panic(err)
-	}
-	return [2][]byte{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})}
-})
+var identity = sync.OnceValue(func() pkitest.Pair { return pkitest.SelfSigned("any", pkitest.RSA()) })
 
 // parse loads YAML in which every file has the same certificate.
 func parse(t testing.TB, y []byte) (*pmode.Table, error) {
 	t.Helper()
 	return pmode.Load("pmodes.yaml", y, func(name string) ([]byte, error) {
 		if strings.HasSuffix(name, ".key") {
-			return bytes.Clone(identity()[1]), nil
+			return pkitest.KeyPEM(identity().Key), nil
 		}
-		return bytes.Clone(identity()[0]), nil
+		return pkitest.CertificatePEM(identity().Cert), nil
 	})
 }
 
