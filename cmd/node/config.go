@@ -146,6 +146,7 @@ type EDeliveryConfig struct {
 	ClientCA   string    `yaml:"client_ca"`  // who vouches for them, beside what P-Modes say
 	TLS        TLSConfig `yaml:"tls"`        // of the AS4 listener
 	Concurrent int       `yaml:"concurrent"` // messages that are worked on at once. Default: 128
+	PerClient  int       `yaml:"per_client"` // those of one client. Default: three quarters of concurrent
 	// Deadline bounds the work on one inbound message. A message that a process
 	// held when it died is taken again after it. Default: 30s
 	Deadline Duration `yaml:"deadline"`
@@ -389,6 +390,9 @@ func (c *Config) Validate(embedded bool) error {
 		c.EDelivery.validateTLS(bad, file)
 		if n := c.EDelivery.Concurrent; n < 0 || n > 10_000 {
 			bad("edelivery.concurrent", "%d: want 1 to 10000", n)
+		}
+		if n := c.EDelivery.PerClient; n < 0 || n > 10_000 {
+			bad("edelivery.per_client", "%d: want 1 to 10000", n)
 		}
 		if d := time.Duration(c.EDelivery.Deadline); d != 0 && (d < time.Second || d > 10*time.Minute) {
 			bad("edelivery.deadline", "%v: want 1s to 10m", d)

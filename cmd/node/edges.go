@@ -74,7 +74,7 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	conf := edelivery.Config{
 		PModes: live, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
 		Taken: n.written, Shelf: shelf, Unsent: n.unsent, Journal: journal, Retention: n.cfg.Retention.messageIDs(), Limits: swa.Limits{TempDir: n.cfg.path(n.cfg.Payloads.Temp)},
-		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline), Concurrent: n.cfg.EDelivery.Concurrent,
+		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline), Concurrent: n.cfg.EDelivery.Concurrent, PerClient: n.cfg.EDelivery.PerClient,
 		Observe: func(o edelivery.Observation) {
 			direction := "out"
 			if o.Inbound {

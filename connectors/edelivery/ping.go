@@ -368,6 +368,10 @@ func (r *route) report(s *Sender, report *PingReport) {
 		}
 		add("tls", r.tlsTook, r.tlsErr, detail)
 	}
+	// An answer may be told of before the end of the request that it answers.
+	if !r.first.IsZero() && (r.wrote.IsZero() || r.wrote.After(r.first)) {
+		r.wrote = r.first
+	}
 	if !r.wrote.IsZero() {
 		from := r.start
 		for _, t := range []time.Time{r.tls.Add(r.tlsTook), r.tcp.Add(r.tcpTook)} {
