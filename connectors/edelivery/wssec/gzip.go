@@ -49,8 +49,8 @@ func (i *idle[T]) give(v T) {
 }
 
 // level is the one of klauspost where the time goes furthest (BenchmarkCompress, CPU time):
-// beside the default, 5, it does XML in two thirds of the time for an eighth more
-// bytes, and digits without order, such as keys in hex, at ten times the pace. What
+// beside the default, 5, it does XML of 1 MB in 0.7 and of 10 KB in 0.9 of the time for
+// an eighth more bytes, and digits without order, such as keys in hex, at ten times the pace. What
 // cannot be compressed costs nothing at any level. Level 1 would leave hex as it is.
 const level = 3
 
