@@ -242,6 +242,9 @@ func reopen(content []byte) func() (io.ReadCloser, error) {
 // kept is how many clear bytes of one message are held.
 const kept = 512 << 10
 
+// usual is how many clear bytes XML has for one compressed byte, seldom more.
+const usual = 16
+
 func (in *inbound) decompress(p *Part, content []byte, b wssec.Bounds, keep *int64) error {
 	open := func() (io.ReadCloser, error) { return in.r.gzip.Decompress(content, b) }
 	z, err := open()
@@ -250,7 +253,9 @@ func (in *inbound) decompress(p *Part, content []byte, b wssec.Bounds, keep *int
 	}
 	defer func() { _ = z.Close() }() // gives the decompressor back, cannot fail
 	var head bytes.Buffer
-	head.Grow(int(min(*keep, wssec.ClearSize(content))) + bytes.MinRead)
+	// Room for what the part says that it is, as far as XML would swell to it: a hundred
+	// small parts may say anything.
+	head.Grow(int(min(*keep, wssec.ClearSize(content), usual*int64(len(content)))) + bytes.MinRead)
 	n, err := io.Copy(&head, io.LimitReader(z, *keep))
 	if err != nil {
 		return err
