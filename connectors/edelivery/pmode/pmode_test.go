@@ -2,16 +2,9 @@ package pmode
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
+	"crypto"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"os"
 	"strings"
 	"sync"
@@ -22,6 +15,7 @@ import (
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmlsec"
 	"oncegate/schemas/canon"
 )
@@ -29,37 +23,17 @@ import (
 // files are made for the test run and never kept.
 var files = sync.OnceValue(func() map[string][]byte {
 	out := map[string][]byte{"empty.pem": []byte("nothing"), "broken.pem": []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "broken-key.pem": []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")}
-	put := func(name string, key any, pub any) {
-		tmpl := &x509.Certificate{SerialNumber: big.NewInt(int64(len(out))), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().AddDate(1, 0, 0)}
-		der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, pub, key)
-		if err != nil {
-			panic(err)
-		}
-		pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-		if err != nil {
-			panic(err)
-		}
-		out[name+".pem"] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-		out[name+"-key.pem"] = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	put := func(name string, key crypto.PrivateKey) {
+		p := pkitest.SelfSigned(name, key, pkitest.Around(time.Now()))
+		out[name+".pem"], out[name+"-key.pem"] = pkitest.CertificatePEM(p.Cert), pkitest.KeyPEM(key)
 	}
 	for _, name := range []string{"own", "fi"} {
-		k, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			panic(err)
-		}
-		put(name, k, &k.PublicKey)
-		out[name+"-pkcs1.pem"] = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)})
+		k := pkitest.NewRSA(2048)
+		put(name, k)
+		out[name+"-pkcs1.pem"] = pkitest.PEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(k))
 	}
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	put("ec", k, &k.PublicKey)
-	pub, ed, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	put("ed", ed, pub)
+	put("ec", pkitest.P256())
+	put("ed", pkitest.Ed25519())
 	return out
 })
 
