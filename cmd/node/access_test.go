@@ -2,15 +2,9 @@ package node
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -18,76 +12,35 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"oncegate/connectors/pkitest"
 )
 
-// authority signs certificates of tests.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	n    int64
+// issue makes one end of TLS.
+func issue(by pkitest.Pair, name string, use x509.ExtKeyUsage) pkitest.Pair {
+	return by.Issue(name, pkitest.P256(), pkitest.Hosts(name), pkitest.Extended(use))
 }
 
-func newAuthority(t *testing.T, name string) *authority {
+// written writes what a server proves itself with.
+func written(t *testing.T, dir string, server pkitest.Pair) ServerConfig {
 	t.Helper()
-	a := &authority{}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	if err := server.Write(dir, "tls"); err != nil {
 		t.Fatal(err)
 	}
-	a.key = key
-	tpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tpl, tpl, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-func (a *authority) issue(t *testing.T, name string, use x509.ExtKeyUsage) tls.Certificate {
-	t.Helper()
-	a.n++
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(1 + a.n), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{use},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-	}, a.cert, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-func writePEM(t *testing.T, file, kind string, der []byte) string {
-	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return ServerConfig{Cert: filepath.Join(dir, "tls.pem"), Key: filepath.Join(dir, "tls.key")}
 }
 
 func TestTheListenerAsksForClientCertificates(t *testing.T) {
-	ours, theirs, others := newAuthority(t, "ours"), newAuthority(t, "theirs"), newAuthority(t, "others")
+	ours, theirs, others := pkitest.Root("ours"), pkitest.Root("theirs"), pkitest.Root("others")
 	dir := t.TempDir()
-	server := ours.issue(t, "localhost", x509.ExtKeyUsageServerAuth)
-	key, err := x509.MarshalPKCS8PrivateKey(server.PrivateKey)
-	if err != nil {
+	server := issue(ours, "localhost", x509.ExtKeyUsageServerAuth)
+	conf := written(t, dir, server)
+	ca := filepath.Join(dir, "clients.pem")
+	if err := os.WriteFile(ca, pkitest.CertificatePEM(theirs.Cert), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	conf := ServerConfig{Cert: writePEM(t, filepath.Join(dir, "tls.pem"), "CERTIFICATE", server.Certificate[0]), Key: writePEM(t, filepath.Join(dir, "tls.key"), "PRIVATE KEY", key)}
-	ca := writePEM(t, filepath.Join(dir, "clients.pem"), "CERTIFICATE", theirs.cert.Raw)
-	known, unknown := theirs.issue(t, "client", x509.ExtKeyUsageClientAuth), others.issue(t, "client", x509.ExtKeyUsageClientAuth)
-	roots := x509.NewCertPool()
-	roots.AddCert(ours.cert)
+	known, unknown := issue(theirs, "client", x509.ExtKeyUsageClientAuth).TLS(), issue(others, "client", x509.ExtKeyUsageClientAuth).TLS()
+	roots := pkitest.Pool(ours.Cert)
 
 	for name, c := range map[string]struct {
 		auth, ca string
@@ -147,16 +100,11 @@ func TestTheListenerAsksForClientCertificates(t *testing.T) {
 // A client that was not asked for its certificate resumes its session for hours: when a
 // P-Mode names clients it must be asked all the same.
 func TestTheListenerAsksWhoResumes(t *testing.T) {
-	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
+	ours, theirs := pkitest.Root("ours"), pkitest.Root("theirs")
 	dir := t.TempDir()
-	server, client := ours.issue(t, "localhost", x509.ExtKeyUsageServerAuth), theirs.issue(t, "client", x509.ExtKeyUsageClientAuth)
-	key, err := x509.MarshalPKCS8PrivateKey(server.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf := ServerConfig{Cert: writePEM(t, filepath.Join(dir, "tls.pem"), "CERTIFICATE", server.Certificate[0]), Key: writePEM(t, filepath.Join(dir, "tls.key"), "PRIVATE KEY", key)}
-	roots := x509.NewCertPool()
-	roots.AddCert(ours.cert)
+	server, client := issue(ours, "localhost", x509.ExtKeyUsageServerAuth), issue(theirs, "client", x509.ExtKeyUsageClientAuth).TLS()
+	conf := written(t, dir, server)
+	roots := pkitest.Pool(ours.Cert)
 	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {
 			n := &Node{cfg: &Config{EDelivery: EDeliveryConfig{ServerConfig: conf}}, log: slog.New(slog.DiscardHandler)}
@@ -200,7 +148,10 @@ func TestTheListenerAsksWhoResumes(t *testing.T) {
 
 func TestFaultsOfTheListener(t *testing.T) {
 	dir := t.TempDir()
-	ca := writePEM(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", []byte{1})
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, pkitest.PEM("CERTIFICATE", []byte{1}), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		e    EDeliveryConfig
 		want string

@@ -1,15 +1,9 @@
 package node
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -18,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"oncegate/connectors/pkitest"
 )
 
 // examined runs the doctor on a copy of the sample that was spoiled.
@@ -176,42 +172,19 @@ func TestDoctorConnectsToPartners(t *testing.T) {
 
 func TestDoctorLooksAtChains(t *testing.T) {
 	now := time.Now()
-	issue := func(name string, by *tls.Certificate) tls.Certificate {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tmpl := &x509.Certificate{
-			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0),
-			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-		}
-		parent, signer := tmpl, any(key)
-		if by != nil {
-			parent, signer = by.Leaf, by.PrivateKey
-		}
-		der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, key.Public(), signer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		leaf, err := x509.ParseCertificate(der)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tls.Certificate{Leaf: leaf, PrivateKey: key}
-	}
-	root := issue("root", nil)
-	middle := issue("middle", &root)
-	leaf := issue("leaf", &middle)
+	root := pkitest.Root("root", pkitest.Around(now))
+	middle := root.Issue("middle", pkitest.P256(), pkitest.Authority, pkitest.Around(now))
+	leaf := middle.Issue("leaf", pkitest.P256(), pkitest.Around(now))
 	for _, tt := range []struct {
 		name  string
 		chain []*x509.Certificate
 		want  string
 	}{
-		{"whole", []*x509.Certificate{leaf.Leaf, middle.Leaf, root.Leaf}, ""},
-		{"without the root", []*x509.Certificate{leaf.Leaf, middle.Leaf}, ""},
-		{"self-signed", []*x509.Certificate{root.Leaf}, ""},
-		{"leaf alone", []*x509.Certificate{leaf.Leaf}, FindingWarn},
-		{"wrong order", []*x509.Certificate{leaf.Leaf, root.Leaf, middle.Leaf}, FindingFail},
+		{"whole", []*x509.Certificate{leaf.Cert, middle.Cert, root.Cert}, ""},
+		{"without the root", []*x509.Certificate{leaf.Cert, middle.Cert}, ""},
+		{"self-signed", []*x509.Certificate{root.Cert}, ""},
+		{"leaf alone", []*x509.Certificate{leaf.Cert}, FindingWarn},
+		{"wrong order", []*x509.Certificate{leaf.Cert, root.Cert, middle.Cert}, FindingFail},
 	} {
 		d := &doctor{now: now}
 		d.chain("place", tt.chain, true)

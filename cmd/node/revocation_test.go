@@ -1,13 +1,8 @@
 package node
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -15,6 +10,7 @@ import (
 	"time"
 
 	"oncegate/connectors/edelivery/revocation"
+	"oncegate/connectors/pkitest"
 )
 
 // Certificates and P-Modes name addresses: those of private networks are asked only
@@ -26,29 +22,8 @@ func TestPrivateNetworksAreAskedOnlyWhereAllowed(t *testing.T) {
 		http.NotFound(w, nil)
 	}))
 	defer s.Close()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate := func(name string, parent *x509.Certificate) *x509.Certificate {
-		c := &x509.Certificate{
-			SerialNumber: big.NewInt(int64(len(name))), Subject: pkix.Name{CommonName: name}, IsCA: parent == nil, BasicConstraintsValid: true,
-			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		}
-		if parent == nil {
-			parent = c
-		}
-		der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c, err = x509.ParseCertificate(der); err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	authority := certificate("authority", nil)
-	path := []*x509.Certificate{certificate("AP_XX_01", authority), authority}
+	authority := pkitest.Root("authority")
+	path := []*x509.Certificate{authority.Issue("AP_XX_01", pkitest.P256()).Cert, authority.Cert}
 	for _, private := range []bool{false, true} {
 		store, err := RevocationStore(slog.New(slog.DiscardHandler), private)
 		if err != nil {
