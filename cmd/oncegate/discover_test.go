@@ -2,23 +2,18 @@ package main
 
 import (
 	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"oncegate/connectors/edelivery/discovery"
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmldoc"
 	"oncegate/connectors/xmlsec"
 )
@@ -27,40 +22,15 @@ import (
 // follows, and with what is wrong where there is none.
 func TestDiscover(t *testing.T) {
 	dir := t.TempDir()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial := int64(0)
-	issue := func(cn string, ca *x509.Certificate) *x509.Certificate {
-		serial++
-		c := &x509.Certificate{
-			SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: cn}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-			BasicConstraintsValid: true, IsCA: ca == nil, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageCertSign,
-		}
-		if ca == nil {
-			ca = c
-		}
-		der, err := x509.CreateCertificate(rand.Reader, c, ca, key.Public(), key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := x509.ParseCertificate(der)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-	write := func(name, kind string, content []byte) {
-		if kind != "" {
-			content = pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
-		}
+	key := pkitest.RSA()
+	root := pkitest.SelfSigned("Example CA", key, pkitest.Authority)
+	issue := func(cn string) *x509.Certificate { return root.Issue(cn, key).Cert }
+	write := func(name string, content []byte) {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ca := issue("Example CA", nil)
-	ap, smp, ours := issue("AP_XX_01", ca), issue("SMP Example", ca), issue("AP_LV_01", ca)
+	ap, smp, ours := issue("AP_XX_01"), issue("SMP Example"), issue("AP_LV_01")
 	document := signedMetadata(t, key, smp, ap)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.EscapedPath() != "/iso6523-actorid-upis%3A%3A0088%3Atest01/services/example-docid%3A%3Aurn%3Aexample%3Acertificate" {
@@ -73,23 +43,19 @@ func TestDiscover(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write("ca.pem", "CERTIFICATE", ca.Raw)
-	write("tls.pem", "CERTIFICATE", server.Certificate().Raw)
-	write("ours.pem", "CERTIFICATE", ours.Raw)
-	write("ours.key", "PRIVATE KEY", pkcs8)
-	write("oncegate.yaml", "", []byte("name: test\nedelivery: {pmodes: pmodes.yaml, discovery: discovery.yaml}\n"))
-	write("pmodes.yaml", "", []byte(`own:
+	write("ca.pem", pkitest.CertificatePEM(root.Cert))
+	write("tls.pem", pkitest.CertificatePEM(server.Certificate()))
+	write("ours.pem", pkitest.CertificatePEM(ours))
+	write("ours.key", pkitest.KeyPEM(key))
+	write("oncegate.yaml", []byte("name: test\nedelivery: {pmodes: pmodes.yaml, discovery: discovery.yaml}\n"))
+	write("pmodes.yaml", []byte(`own:
   party: {id: AP_LV_01, type: "urn:oasis:names:tc:ebcore:partyid-type:unregistered:test"}
   domain: ap.example.test
   signing: {certificate: ours.pem, key: ours.key}
   decryption: [{certificate: ours.pem, key: ours.key}]
 partners: []
 `))
-	write("discovery.yaml", "", []byte(`publisher: {url: "`+server.URL+`"}
+	write("discovery.yaml", []byte(`publisher: {url: "`+server.URL+`"}
 signers: {anchors: [ca.pem], subject: '^CN=SMP'}
 ca: [tls.pem]
 private_addresses: true
