@@ -7,7 +7,7 @@
 #
 #   BENCH_ROUNDS     rounds of each comparison; default 5
 #   BENCH_MESSAGES   messages of one measurement with RSA, twice as many without; default 300
-#   BENCH_WARM       messages each way and profile to warm the JVM up; default 2000
+#   BENCH_WARM       messages each way and profile to warm the JVM up; default 1500
 #   BENCH_LARGE      bytes of the large payload; default 1 GiB, 0 leaves it out
 #   BENCH_DOCS       1 writes the table into docs/performance.md
 #   BENCH_OUT        where programs and the table are kept; default .cache/bench
@@ -42,5 +42,5 @@ else
 fi
 [[ ${BENCH_DOCS:-} = 1 ]] && args+=(-docs docs/performance.md)
 
-"$out/as4" run -load "$load" -rounds "${BENCH_ROUNDS:-5}" -messages "${BENCH_MESSAGES:-300}" -warm "${BENCH_WARM:-2000}" \
+"$out/as4" run -load "$load" -rounds "${BENCH_ROUNDS:-5}" -messages "${BENCH_MESSAGES:-300}" -warm "${BENCH_WARM:-1500}" \
   -large "${BENCH_LARGE:-1073741824}" "${args[@]}" | tee "$out/as4.md"

@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string) error {
 	fs.StringVar(&o.load, "load", "unknown", "run: load average before the run")
 	fs.IntVar(&o.rounds, "rounds", 5, "run: rounds of the comparisons")
 	fs.IntVar(&o.messages, "messages", 300, "run: messages of one measurement")
-	fs.IntVar(&o.warm, "warm", 2000, "run: messages to warm the JVM up, each way and profile")
+	fs.IntVar(&o.warm, "warm", 1500, "run: messages to warm the JVM up, each way and profile")
 	fs.Int64Var(&o.large, "large", 1<<30, "run: bytes of the large payload; 0 leaves it out")
 	fs.IntVar(&o.partners, "partners", 10_000, "run, partners: how many agreements; 0 leaves them out")
 	if err := fs.Parse(args[1:]); err != nil {

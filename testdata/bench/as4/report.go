@@ -68,45 +68,33 @@ func (d *driver) report(w io.Writer) error {
 func (d *driver) rivalRows(t *tally) {
 	for _, p := range profiles() {
 		for _, way := range []string{"receive", "send"} {
-			for _, beside := range []string{theirs, oursOpenSSL} {
-				for _, connections := range []int{8, 1} {
-					for _, unit := range []struct {
-						name string
-						of   func(rate) float64
-					}{{"messages per CPU second", func(r rate) float64 { return r.perCPU }}, {"messages a second", func(r rate) float64 { return r.perWall }}} {
-						if connections == 1 && unit.name == "messages per CPU second" {
-							continue // it hardly differs
-						}
-						if beside == oursOpenSSL && (connections == 1 || unit.name != "messages per CPU second") {
-							continue
-						}
-						a := values(d.rates[measurement{ours, way, p, connections}], unit.of)
-						b := values(d.rates[measurement{beside, way, p, connections}], unit.of)
-						if len(b) == 0 {
-							continue
-						}
-						what := fmt.Sprintf("%s, profile %s, %s", way, p.name, unit.name)
-						if unit.name == "messages a second" {
-							what += fmt.Sprintf(", %d connection%s", connections, map[bool]string{true: "s"}[connections > 1])
-						}
-						t.add(what, short(median(a)), short(median(b)), beside, spread(a, b)+" as many")
-					}
+			row := func(what, of, beside, name string, connections int, unit func(rate) float64) {
+				a := values(d.rates[measurement{of, way, p, connections}], unit)
+				b := values(d.rates[measurement{beside, way, p, connections}], unit)
+				switch {
+				case len(a) == 0:
+				case len(b) > 0:
+					t.add(what, short(median(a)), short(median(b)), name, spread(a, b))
+				case of == ours:
+					t.add(what, short(median(a)), "not measured", name, "")
 				}
 			}
+			what := way + ", profile " + p.name
+			// With one connection the CPU time of a message hardly differs.
+			row(what+", messages per CPU second", ours, theirs, theirs, 8, perCPU)
+			row(what+", messages a second, 8 connections", ours, theirs, theirs, 8, perWall)
+			row(what+", messages a second, 1 connection", ours, theirs, theirs, 1, perWall)
+			row(what+", with OpenSSL, messages per CPU second", oursOpenSSL, theirs, theirs, 8, perCPU)
+			row(what+", with OpenSSL, messages per CPU second", oursOpenSSL, ours, "the default build", 8, perCPU)
 		}
-	}
-	a, b := values(d.rates[measurement{oursOpenSSL, "receive", rsa115, 8}], perCPU), values(d.rates[measurement{theirs, "receive", rsa115, 8}], perCPU)
-	if len(a) > 0 && len(b) > 0 {
-		t.add("receive, profile 1.15, with OpenSSL, messages per CPU second", short(median(a)), short(median(b)), theirs, spread(a, b)+" as many")
-		a, b = values(d.rates[measurement{oursOpenSSL, "send", rsa115, 8}], perCPU), values(d.rates[measurement{theirs, "send", rsa115, 8}], perCPU)
-		t.add("send, profile 1.15, with OpenSSL, messages per CPU second", short(median(a)), short(median(b)), theirs, spread(a, b)+" as many")
 	}
 	if peak, ok := d.peaks[theirs]; ok {
 		t.add("peak memory of the process, MB", short(d.peaks[ours]), short(peak), theirs, fmt.Sprintf("1/%.1f of it", peak/d.peaks[ours]))
 	}
 }
 
-func perCPU(r rate) float64 { return r.perCPU }
+func perCPU(r rate) float64  { return r.perCPU }
+func perWall(r rate) float64 { return r.perWall }
 
 // boundRows compare with cryptography.
 func (d *driver) boundRows(t *tally) {
@@ -185,7 +173,7 @@ func spread(a, b []float64) string {
 	if len(ratios) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%sx (%s to %s)", short(median(ratios)), short(slices.Min(ratios)), short(slices.Max(ratios)))
+	return fmt.Sprintf("%sx as many (%s to %s)", short(median(ratios)), short(slices.Min(ratios)), short(slices.Max(ratios)))
 }
 
 func median(v []float64) float64 {
