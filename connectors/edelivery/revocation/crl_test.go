@@ -14,17 +14,19 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"oncegate/connectors/pkitest"
 )
 
 func TestCRL(t *testing.T) {
 	t.Parallel()
-	root := newEntity(t, "Root", nil, authority)
-	middle := newEntity(t, "Middle", root, authority)
-	impostor := newEntity(t, "Middle", nil, authority)
-	mute := newEntity(t, "Mute", root, func(c *x509.Certificate) { authority(c); c.KeyUsage = x509.KeyUsageCertSign })
-	leaf := newEntity(t, "AP_NL_01", middle, nil)
-	split := newEntity(t, "AP_NL_02", middle, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{"http://crl.example.test/2"} })
-	ofMute := newEntity(t, "AP_NL_03", mute, nil)
+	root := newEntity("Root", nil, pkitest.Authority)
+	middle := newEntity("Middle", root, pkitest.Authority)
+	impostor := newEntity("Middle", nil, pkitest.Authority)
+	mute := newEntity("Mute", root, func(c *x509.Certificate) { pkitest.Authority(c); c.KeyUsage = x509.KeyUsageCertSign })
+	leaf := newEntity("AP_NL_01", middle)
+	split := newEntity("AP_NL_02", middle, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{"http://crl.example.test/2"} })
+	ofMute := newEntity("AP_NL_03", mute)
 	rootCRL := root.crl(t, nil)
 	with := func(ext ...pkix.Extension) func(*x509.RevocationList) {
 		return func(l *x509.RevocationList) { l.ExtraExtensions = ext }
@@ -97,15 +99,15 @@ func TestCRL(t *testing.T) {
 
 // mustCRL signs a list with a key whose certificate does not allow it.
 func mustCRL(t *testing.T, e *entity) []byte {
-	c := *e.cert
+	c := *e.Cert
 	c.KeyUsage |= x509.KeyUsageCRLSign
-	return (&entity{&c, e.key}).crl(t, nil)
+	return (&entity{pkitest.Pair{Cert: &c, Key: e.Key}}).crl(t, nil)
 }
 
 func TestFilesAreReadAgain(t *testing.T) {
 	t.Parallel()
-	root := newEntity(t, "Root", nil, authority)
-	leaf := newEntity(t, "AP_NL_01", root, nil)
+	root := newEntity("Root", nil, pkitest.Authority)
+	leaf := newEntity("AP_NL_01", root)
 	f := &files{}
 	s := newStore(t, f, nil)
 	p := Policy{CRL: []string{"root.crl"}}
@@ -134,8 +136,8 @@ func TestFilesAreReadAgain(t *testing.T) {
 
 func TestCRLFromServer(t *testing.T) {
 	t.Parallel()
-	root := newEntity(t, "Root", nil, authority)
-	leaf := newEntity(t, "AP_NL_01", root, nil)
+	root := newEntity("Root", nil, pkitest.Authority)
+	leaf := newEntity("AP_NL_01", root)
 	var body []byte
 	asked := 0
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -181,8 +183,8 @@ func TestCRLFromServer(t *testing.T) {
 // what it says at last is heeded.
 func TestCRLFromServerThatHangs(t *testing.T) {
 	t.Parallel()
-	root := newEntity(t, "Root", nil, authority)
-	leaf := newEntity(t, "AP_NL_01", root, nil)
+	root := newEntity("Root", nil, pkitest.Authority)
+	leaf := newEntity("AP_NL_01", root)
 	later := now.Add(2 * time.Hour)
 	lists := [][]byte{
 		root.crl(t, func(l *x509.RevocationList) { l.NextUpdate = now.Add(24 * time.Hour) }),
@@ -246,15 +248,15 @@ func TestPolicyFaults(t *testing.T) {
 
 func TestSoftWarnsOnce(t *testing.T) {
 	t.Parallel()
-	root := newEntity(t, "Root", nil, authority)
-	leaf := newEntity(t, "AP_NL_01", root, nil)
+	root := newEntity("Root", nil, pkitest.Authority)
+	leaf := newEntity("AP_NL_01", root)
 	var log bytes.Buffer
 	f := &files{}
-	f.put("x.crl", newEntity(t, "Other", nil, authority).crl(t, nil))
+	f.put("x.crl", newEntity("Other", nil, pkitest.Authority).crl(t, nil))
 	s := newStore(t, f, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	c := newChecker(t, s, Policy{Mode: Soft, CRL: []string{"x.crl"}})
 	for i := range 100 {
-		if _, err := c.Check(context.Background(), []*x509.Certificate{leaf.cert, root.cert}, now.Add(time.Duration(i)*time.Minute)); err != nil {
+		if _, err := c.Check(context.Background(), []*x509.Certificate{leaf.Cert, root.Cert}, now.Add(time.Duration(i)*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}

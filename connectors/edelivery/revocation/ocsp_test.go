@@ -2,10 +2,8 @@ package revocation
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"io"
@@ -19,10 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"crypto/x509/pkix"
-	"encoding/pem"
-
 	"golang.org/x/crypto/ocsp"
+
+	"oncegate/connectors/pkitest"
 )
 
 func responds(c *x509.Certificate) {
@@ -31,20 +28,16 @@ func responds(c *x509.Certificate) {
 
 func TestOCSP(t *testing.T) {
 	t.Parallel()
-	root := newEntity(t, "Root", nil, authority)
-	_, edKey, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	edRoot := certify(t, "Ed root", edKey, nil, authority)
-	other := newEntity(t, "Other root", nil, authority)
-	leaf := newEntity(t, "AP_NL_01", root, nil)
-	edLeaf := newEntity(t, "AP_NL_02", edRoot, nil)
-	delegate := newEntity(t, "Responder", root, responds)
+	root := newEntity("Root", nil, pkitest.Authority)
+	edRoot := certify("Ed root", pkitest.Ed25519(), nil, pkitest.Authority)
+	other := newEntity("Other root", nil, pkitest.Authority)
+	leaf := newEntity("AP_NL_01", root)
+	edLeaf := newEntity("AP_NL_02", edRoot)
+	delegate := newEntity("Responder", root, responds)
 	// One responder for two authorities, with one key and a certificate of each.
-	both := certify(t, "Responder", delegate.key, other, responds)
+	both := certify("Responder", delegate.Signer(), other, responds)
 	id := func(c, issuer *entity) certID {
-		id, err := newCertID(c.cert, issuer.cert)
+		id, err := newCertID(c.Cert, issuer.Cert)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,9 +55,9 @@ func TestOCSP(t *testing.T) {
 		t.Fatal("thisUpdate not found")
 	}
 	tampered[i+9]++
-	written, err := ocsp.CreateResponse(root.cert, delegate.cert, ocsp.Response{
-		Status: ocsp.Good, SerialNumber: leaf.cert.SerialNumber, ThisUpdate: now, NextUpdate: now.Add(time.Hour), Certificate: delegate.cert,
-	}, delegate.key)
+	written, err := ocsp.CreateResponse(root.Cert, delegate.Cert, ocsp.Response{
+		Status: ocsp.Good, SerialNumber: leaf.Cert.SerialNumber, ThisUpdate: now, NextUpdate: now.Add(time.Hour), Certificate: delegate.Cert,
+	}, delegate.Signer())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,9 +84,9 @@ func TestOCSP(t *testing.T) {
 		{"about the same number of another authority", change(func(a *ocspAnswer) { a.id = id(leaf, other); a.signer, a.with = delegate, []*entity{delegate} }), nil, "unknown"},
 		{"of another authority", change(func(a *ocspAnswer) { a.signer = other }), nil, "unknown"},
 		{"of another authority's delegate", change(func(a *ocspAnswer) { a.signer, a.with = both, []*entity{both} }), nil, "unknown"},
-		{"of a certificate that is no delegate", change(func(a *ocspAnswer) { e := newEntity(t, "Shop", root, nil); a.signer, a.with = e, []*entity{e} }), nil, "unknown"},
+		{"of a certificate that is no delegate", change(func(a *ocspAnswer) { e := newEntity("Shop", root); a.signer, a.with = e, []*entity{e} }), nil, "unknown"},
 		{"of a delegate that expired", change(func(a *ocspAnswer) {
-			e := newEntity(t, "Old", root, func(c *x509.Certificate) { responds(c); c.NotAfter = now.Add(-time.Hour) })
+			e := newEntity("Old", root, func(c *x509.Certificate) { responds(c); c.NotAfter = now.Add(-time.Hour) })
 			a.signer, a.with = e, []*entity{e}
 		}), nil, "unknown"},
 		{"of a delegate without its certificate", change(func(a *ocspAnswer) { a.signer = delegate }), nil, "unknown"},
@@ -124,8 +117,8 @@ func TestOCSP(t *testing.T) {
 
 func TestOCSPNonce(t *testing.T) {
 	t.Parallel()
-	root := newEntity(t, "Root", nil, authority)
-	leaf := newEntity(t, "AP_NL_01", root, nil)
+	root := newEntity("Root", nil, pkitest.Authority)
+	leaf := newEntity("AP_NL_01", root)
 	var answer func(nonce []byte) []byte
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
@@ -159,7 +152,7 @@ func TestOCSPNonce(t *testing.T) {
 
 func TestResponderOfTheCertificate(t *testing.T) {
 	t.Parallel()
-	root := newEntity(t, "Root", nil, authority)
+	root := newEntity("Root", nil, pkitest.Authority)
 	var asked atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
@@ -169,7 +162,7 @@ func TestResponderOfTheCertificate(t *testing.T) {
 		_, _ = w.Write(ocspAnswer{id: req.TBS.Requests[0].ID, this: now, next: now.Add(time.Hour), signer: root}.der(t))
 	}))
 	defer srv.Close()
-	leaf := newEntity(t, "AP_NL_01", root, func(c *x509.Certificate) { c.OCSPServer = []string{srv.URL} })
+	leaf := newEntity("AP_NL_01", root, func(c *x509.Certificate) { c.OCSPServer = []string{srv.URL} })
 	host := srv.Listener.Addr().String()
 	if got := verdict(t, newStore(t, &files{}, nil), Policy{OCSP: OCSP{Hosts: []string{"ocsp.example.test"}}}, now, leaf, root); got != "unknown" || asked.Load() != 0 {
 		t.Errorf("host that is not allowed: %q after %d requests", got, asked.Load())
@@ -179,7 +172,7 @@ func TestResponderOfTheCertificate(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if _, err := c.Check(t.Context(), []*x509.Certificate{leaf.cert, root.cert}, now); err != nil {
+			if _, err := c.Check(t.Context(), []*x509.Certificate{leaf.Cert, root.Cert}, now); err != nil {
 				t.Error(err)
 			}
 		})
@@ -194,13 +187,13 @@ func TestResponderOfTheCertificate(t *testing.T) {
 		after time.Duration
 		more  int64
 	}{{14 * time.Minute, 0}, {16 * time.Minute, 1}} {
-		if _, err := c.Check(t.Context(), []*x509.Certificate{leaf.cert, root.cert}, now.Add(tt.after)); err != nil || asked.Load() != n+tt.more {
+		if _, err := c.Check(t.Context(), []*x509.Certificate{leaf.Cert, root.Cert}, now.Add(tt.after)); err != nil || asked.Load() != n+tt.more {
 			t.Errorf("after %s: %v, %d more requests, want %d", tt.after, err, asked.Load()-n, tt.more)
 		}
 	}
 	// A responder that has gone is good for what it said, not longer.
 	srv.Close()
-	if _, err := c.Check(t.Context(), []*x509.Certificate{leaf.cert, root.cert}, now.Add(time.Hour)); err == nil {
+	if _, err := c.Check(t.Context(), []*x509.Certificate{leaf.Cert, root.Cert}, now.Add(time.Hour)); err == nil {
 		t.Error("an answer outlives its end")
 	}
 }
@@ -215,9 +208,9 @@ func TestAgainstOpenSSL(t *testing.T) {
 	now := time.Now()
 	dir := t.TempDir()
 	live := func(c *x509.Certificate) { c.NotBefore, c.NotAfter = now.Add(-time.Hour), now.Add(time.Hour) }
-	root := newEntity(t, "Root", nil, func(c *x509.Certificate) { authority(c); live(c) })
-	responder := newEntity(t, "Responder", root, func(c *x509.Certificate) { responds(c); live(c) })
-	good, bad := newEntity(t, "AP_NL_01", root, live), newEntity(t, "AP_NL_02", root, live)
+	root := newEntity("Root", nil, func(c *x509.Certificate) { pkitest.Authority(c); live(c) })
+	responder := newEntity("Responder", root, func(c *x509.Certificate) { responds(c); live(c) })
+	good, bad := newEntity("AP_NL_01", root, live), newEntity("AP_NL_02", root, live)
 	write := func(name string, data []byte) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, data, 0o600); err != nil {
@@ -225,20 +218,16 @@ func TestAgainstOpenSSL(t *testing.T) {
 		}
 		return path
 	}
-	cert := func(name string, e *entity) string {
-		return write(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: e.cert.Raw}))
-	}
-	key := func(name string, k crypto.Signer) string {
-		der, err := x509.MarshalPKCS8PrivateKey(k)
-		if err != nil {
+	keys := func(name string, e *entity) (string, string) {
+		if err := e.Write(dir, name); err != nil {
 			t.Fatal(err)
 		}
-		return write(name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+		return filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key")
 	}
 	line := func(state, revoked string, e *entity) string {
-		return fmt.Sprintf("%s\t%s\t%s\t%X\tunknown\t/CN=%s\n", state, e.cert.NotAfter.Format("060102150405Z"), revoked, e.cert.SerialNumber.Bytes(), e.cert.Subject.CommonName)
+		return fmt.Sprintf("%s\t%s\t%s\t%X\tunknown\t/CN=%s\n", state, e.Cert.NotAfter.Format("060102150405Z"), revoked, e.Cert.SerialNumber.Bytes(), e.Cert.Subject.CommonName)
 	}
-	rootFile, rootKey := cert("root.pem", root), key("root.key", root.key)
+	rootFile, rootKey := keys("root", root)
 	index := write("index.txt", []byte(line("V", "", good)+line("R", now.Add(-time.Minute).UTC().Format("060102150405Z"), bad)))
 	write("number", []byte("1000\n"))
 	conf := write("ca.cnf", fmt.Appendf(nil, "[ca]\ndefault_ca=d\n[d]\ndatabase=%s\ncrlnumber=%s\ndefault_md=sha256\ndefault_crl_days=1\n", index, filepath.Join(dir, "number")))
@@ -250,7 +239,7 @@ func TestAgainstOpenSSL(t *testing.T) {
 	}
 	crl := filepath.Join(dir, "root.crl")
 	run("ca", "-config", conf, "-gencrl", "-cert", rootFile, "-keyfile", rootKey, "-out", crl)
-	responderFile, responderKey := cert("responder.pem", responder), key("responder.key", responder.key)
+	responderFile, responderKey := keys("responder", responder)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		n := fmt.Sprint(time.Now().UnixNano())
@@ -274,9 +263,9 @@ func TestAgainstOpenSSL(t *testing.T) {
 }
 
 func FuzzOCSPResponse(f *testing.F) {
-	root := newEntity(f, "Root", nil, authority)
-	leaf := newEntity(f, "AP_NL_01", root, nil)
-	id, err := newCertID(leaf.cert, root.cert)
+	root := newEntity("Root", nil, pkitest.Authority)
+	leaf := newEntity("AP_NL_01", root)
+	id, err := newCertID(leaf.Cert, root.Cert)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -284,16 +273,16 @@ func FuzzOCSPResponse(f *testing.F) {
 	f.Add(a.der(f))
 	a.byName, a.status, a.with = true, 1, []*entity{root}
 	f.Add(a.der(f))
-	stranger := newEntity(f, "Root", nil, authority)
+	stranger := newEntity("Root", nil, pkitest.Authority)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := parseResponse(b)
 		if err != nil {
 			return
 		}
-		if r.signedFor(stranger.cert, now) == nil {
+		if r.signedFor(stranger.Cert, now) == nil {
 			t.Error("signed for somebody who signed nothing")
 		}
-		_ = r.signedFor(root.cert, now)
+		_ = r.signedFor(root.Cert, now)
 		if s, err := r.about(id); err == nil {
 			_, _ = s.holds(now)
 		}
@@ -301,8 +290,8 @@ func FuzzOCSPResponse(f *testing.F) {
 }
 
 func FuzzCRL(f *testing.F) {
-	root := newEntity(f, "Root", nil, authority)
-	leaf := newEntity(f, "AP_NL_01", root, nil)
+	root := newEntity("Root", nil, pkitest.Authority)
+	leaf := newEntity("AP_NL_01", root)
 	f.Add(root.crl(f, nil, leaf))
 	f.Add(asPEM(root.crl(f, func(l *x509.RevocationList) { l.ExtraExtensions = []pkix.Extension{issuingDP(0x81, 1, 0xff)} })))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -311,9 +300,9 @@ func FuzzCRL(f *testing.F) {
 			return
 		}
 		for _, l := range lists {
-			l.covers(leaf.cert)
+			l.covers(leaf.Cert)
 			l.fresh(now)
-			_ = l.signedBy(root.cert)
+			_ = l.signedBy(root.Cert)
 		}
 	})
 }

@@ -3,9 +3,7 @@ package revocation
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -18,71 +16,40 @@ import (
 	"log/slog"
 	"math/big"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/pkitest"
 )
 
 var now = time.Date(2026, 9, 14, 9, 31, 7, 0, time.UTC)
 
 // An entity of the test's own authority. Keys are made for the run and never kept.
-type entity struct {
-	cert *x509.Certificate
-	key  crypto.Signer
+type entity struct{ pkitest.Pair }
+
+func newEntity(name string, issuer *entity, edits ...pkitest.Edit) *entity {
+	return certify(name, pkitest.P256(), issuer, edits...)
 }
 
-var serials atomic.Int64
-
-func newEntity(t testing.TB, name string, issuer *entity, edit func(*x509.Certificate)) *entity {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+func certify(name string, key crypto.Signer, issuer *entity, edits ...pkitest.Edit) *entity {
+	edits = append([]pkitest.Edit{pkitest.Usage(x509.KeyUsageDigitalSignature), pkitest.Around(now)}, edits...)
+	if issuer == nil {
+		return &entity{pkitest.SelfSigned(name, key, edits...)}
 	}
-	return certify(t, name, key, issuer, edit)
-}
-
-func certify(t testing.TB, name string, key crypto.Signer, issuer *entity, edit func(*x509.Certificate)) *entity {
-	t.Helper()
-
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(serials.Add(1) + 1000), Subject: pkix.Name{CommonName: name},
-		NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	if edit != nil {
-		edit(tmpl)
-	}
-	by := &entity{tmpl, key}
-	if issuer != nil {
-		by = issuer
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, by.cert, key.Public(), by.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &entity{c, key}
-}
-
-func authority(c *x509.Certificate) {
-	c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
+	return &entity{issuer.Issue(name, key, edits...)}
 }
 
 func (e *entity) crl(t testing.TB, edit func(*x509.RevocationList), revoked ...*entity) []byte {
 	t.Helper()
 	l := &x509.RevocationList{Number: big.NewInt(7), ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(24 * time.Hour)}
 	for _, r := range revoked {
-		l.RevokedCertificateEntries = append(l.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: r.cert.SerialNumber, RevocationTime: now.Add(-2 * time.Hour), ReasonCode: 1})
+		l.RevokedCertificateEntries = append(l.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: r.Cert.SerialNumber, RevocationTime: now.Add(-2 * time.Hour), ReasonCode: 1})
 	}
 	if edit != nil {
 		edit(l)
 	}
-	der, err := x509.CreateRevocationList(rand.Reader, l, e.cert, e.key)
+	der, err := x509.CreateRevocationList(rand.Reader, l, e.Cert, e.Signer())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +121,7 @@ func verdict(t testing.TB, s *Store, p Policy, at time.Time, path ...*entity) st
 	t.Helper()
 	var certs []*x509.Certificate
 	for _, e := range path {
-		certs = append(certs, e.cert)
+		certs = append(certs, e.Cert)
 	}
 	p.Mode = Soft
 	_, soft := newChecker(t, s, p).Check(t.Context(), certs, at)
@@ -202,9 +169,9 @@ func (a ocspAnswer) der(t testing.TB) []byte {
 		}
 		return b
 	}
-	responder := asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 1, IsCompound: true, Bytes: a.signer.cert.RawSubject}
+	responder := asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 1, IsCompound: true, Bytes: a.signer.Cert.RawSubject}
 	if !a.byName {
-		bits, err := keyBits(a.signer.cert)
+		bits, err := keyBits(a.signer.Cert)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,20 +193,20 @@ func (a ocspAnswer) der(t testing.TB) []byte {
 	b := basicResponse{TBS: asn1.RawValue{FullBytes: must(d, "")}}
 	var sig []byte
 	var err error
-	if _, ok := a.signer.key.(ed25519.PrivateKey); ok {
+	if _, ok := a.signer.Key.(ed25519.PrivateKey); ok {
 		b.Algorithm.Algorithm = asn1.ObjectIdentifier{1, 3, 101, 112}
-		sig, err = a.signer.key.Sign(rand.Reader, b.TBS.FullBytes, crypto.Hash(0))
+		sig, err = a.signer.Signer().Sign(rand.Reader, b.TBS.FullBytes, crypto.Hash(0))
 	} else {
 		b.Algorithm.Algorithm = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
 		sum := sha256.Sum256(b.TBS.FullBytes)
-		sig, err = a.signer.key.Sign(rand.Reader, sum[:], crypto.SHA256)
+		sig, err = a.signer.Signer().Sign(rand.Reader, sum[:], crypto.SHA256)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.Signature = asn1.BitString{Bytes: sig, BitLength: 8 * len(sig)}
 	for _, c := range a.with {
-		b.Certificates = append(b.Certificates, asn1.RawValue{FullBytes: c.cert.Raw})
+		b.Certificates = append(b.Certificates, asn1.RawValue{FullBytes: c.Cert.Raw})
 	}
 	var o ocspResponse
 	o.Bytes.Type, o.Bytes.Response = oidBasic, must(b, "")
