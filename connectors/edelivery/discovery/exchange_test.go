@@ -15,6 +15,7 @@ import (
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmlsec"
 	"oncegate/schemas/canon"
 )
@@ -43,11 +44,11 @@ func (letters) Decode(_ context.Context, in edelivery.Incoming, _ canon.Payloads
 func TestDynamicExchange(t *testing.T) {
 	r := newRig(t)
 	service := ebms.Service{Value: procValue, Type: procScheme}
-	stranger := r.domain.leaf(t, "AP_ZZ_01", x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment)
+	stranger := leaf(r.domain, "AP_ZZ_01", x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment)
 	own := func(id string, cert *x509.Certificate) *pmode.Table {
 		table, err := pmode.New(pmode.Own{
 			Party: ebms.Party{ID: canon.Participant{Scheme: partyType, ID: id}}, Domain: "ap.example.test",
-			Signing: []wssec.Identity{{Certificate: cert, Key: rsaKey()}}, Decrypt: []wssec.Decryption{{Certificate: cert, Key: rsaKey()}},
+			Signing: []wssec.Identity{{Certificate: cert, Key: pkitest.RSA()}}, Decrypt: []wssec.Decryption{{Certificate: cert, Key: pkitest.RSA()}},
 		}, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -4,13 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdh"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -22,6 +16,7 @@ import (
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmlsec"
 	"oncegate/schemas/canon"
 )
@@ -67,7 +62,7 @@ stale: 0s
 func TestLoad(t *testing.T) {
 	r := newRig(t)
 	r.serve(path1, signed(t, r.meta().smp1(), xmlsec.InclusiveC14N, r.signer))
-	files := map[string][]byte{"smp-ca.pem": certPEM(r.smps.cert), "domain-ca.pem": certPEM(r.domain.cert), "tls.pem": certPEM(r.smp.Certificate())}
+	files := map[string][]byte{"smp-ca.pem": pkitest.CertificatePEM(r.smps.Cert), "domain-ca.pem": pkitest.CertificatePEM(r.domain.Cert), "tls.pem": pkitest.CertificatePEM(r.smp.Certificate())}
 	c, err := discovery.Load(context.Background(), loader(files), []byte(strings.Replace(sampleFile, "RESOLVER", `"`+r.dns.address+`"`, 1)))
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +90,7 @@ func TestLoad(t *testing.T) {
 
 func TestLoadFaults(t *testing.T) {
 	r := newRig(t)
-	files := map[string][]byte{"smp-ca.pem": certPEM(r.smps.cert), "domain-ca.pem": certPEM(r.domain.cert), "tls.pem": certPEM(r.smp.Certificate()), "empty.pem": nil}
+	files := map[string][]byte{"smp-ca.pem": pkitest.CertificatePEM(r.smps.Cert), "domain-ca.pem": pkitest.CertificatePEM(r.domain.Cert), "tls.pem": pkitest.CertificatePEM(r.smp.Certificate()), "empty.pem": nil}
 	for _, tt := range []struct{ name, from, to, want string }{
 		{"unknown key", "zone:", "zones: x\nzone:", "zones"},
 		{"key twice", "ttl: 10m", "ttl: 10m\nttl: 1m", "ttl"},
@@ -159,13 +154,13 @@ func TestExplain(t *testing.T) {
 // has a key for agreement, which the standard library does not read by itself.
 func TestProfile2(t *testing.T) {
 	r := newRig(t)
-	_, edKey, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+	certified := func(cn string, key crypto.PrivateKey, use x509.KeyUsage) *x509.Certificate {
+		return r.domain.Issue(cn, key, pkitest.Usage(use), pkitest.Around(now)).Cert
 	}
-	ours := r.domain.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "AP_LV_01"}, KeyUsage: x509.KeyUsageDigitalSignature}, edKey.Public())
-	agree, own := r.agreementCertificate(t, "AP_LV_01")
-	theirs, _ := r.agreementCertificate(t, "AP_XX_01")
+	edKey, own := pkitest.Ed25519(), pkitest.X25519()
+	ours := certified("AP_LV_01", edKey, x509.KeyUsageDigitalSignature)
+	agree := certified("AP_LV_01", own, x509.KeyUsageKeyAgreement)
+	theirs := certified("AP_XX_01", pkitest.X25519(), x509.KeyUsageKeyAgreement)
 	table, err := pmode.New(pmode.Own{
 		Party: r.own.Own().Party, Domain: "ap.example.test",
 		Signing: append([]wssec.Identity{{Certificate: ours, Key: edKey}}, r.own.Own().Signing...),
@@ -192,39 +187,4 @@ func TestProfile2(t *testing.T) {
 	if _, err := p.Profile.Recipient(p.Encrypt, now); err != nil {
 		t.Error(err)
 	}
-}
-
-// agreementCertificate issues a certificate for an X25519 key, which the standard
-// library refuses to: one for an Ed25519 key is changed and signed again.
-func (r *rig) agreementCertificate(t testing.TB, cn string) (*x509.Certificate, *ecdh.PrivateKey) {
-	t.Helper()
-	key, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := r.domain.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: cn}, KeyUsage: x509.KeyUsageKeyAgreement}, ed25519.PublicKey(key.PublicKey().Bytes()))
-	var cert struct {
-		TBS       asn1.RawValue
-		Algorithm asn1.RawValue
-		Signature asn1.BitString
-	}
-	if _, err := asn1.Unmarshal(c.Raw, &cert); err != nil {
-		t.Fatal(err)
-	}
-	tbs := bytes.Replace(cert.TBS.FullBytes, []byte{0x06, 0x03, 0x2b, 0x65, 0x70}, []byte{0x06, 0x03, 0x2b, 0x65, 0x6e}, 1)
-	sum := sha256.Sum256(tbs)
-	sig, err := r.domain.key.Sign(rand.Reader, sum[:], crypto.SHA256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert.TBS, cert.Signature = asn1.RawValue{FullBytes: tbs}, asn1.BitString{Bytes: sig, BitLength: 8 * len(sig)}
-	der, err := asn1.Marshal(cert)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out, key
 }

@@ -2,7 +2,6 @@ package discovery_test
 
 import (
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -66,7 +65,7 @@ func TestResolve(t *testing.T) {
 // Each refusal says at which step it was, and what it means for who asked.
 func TestRefusals(t *testing.T) {
 	other := func(r *rig, t testing.TB) *x509.Certificate {
-		return newAuthority(t, "Other CA").leaf(t, "SMP Example", x509.KeyUsageDigitalSignature)
+		return leaf(newAuthority("Other CA"), "SMP Example", x509.KeyUsageDigitalSignature)
 	}
 	for _, tt := range []struct {
 		name    string
@@ -92,20 +91,20 @@ func TestRefusals(t *testing.T) {
 			return []*x509.Certificate{other(r, t)}
 		}, step: discovery.StepSignature, verdict: discovery.Refused, text: "unknown authority"},
 		{name: "the chain brings its own anchor", change: func(t testing.TB, r *rig, _ *meta, _ *discovery.Config) []*x509.Certificate {
-			ca := newAuthority(t, "Other CA")
-			return []*x509.Certificate{ca.leaf(t, "SMP Example", x509.KeyUsageDigitalSignature), ca.cert}
+			ca := newAuthority("Other CA")
+			return []*x509.Certificate{leaf(ca, "SMP Example", x509.KeyUsageDigitalSignature), ca.Cert}
 		}, step: discovery.StepSignature, verdict: discovery.Refused, text: "unknown authority"},
 		{name: "an access point signs", change: func(t testing.TB, r *rig, _ *meta, c *discovery.Config) []*x509.Certificate {
 			return []*x509.Certificate{r.endpoint}
 		}, step: discovery.StepSignature, verdict: discovery.Refused, text: "unknown authority"},
 		{name: "subject does not fit", change: func(t testing.TB, r *rig, _ *meta, c *discovery.Config) []*x509.Certificate {
-			return []*x509.Certificate{r.smps.leaf(t, "Somebody", x509.KeyUsageDigitalSignature)}
+			return []*x509.Certificate{leaf(r.smps, "Somebody", x509.KeyUsageDigitalSignature)}
 		}, step: discovery.StepSignature, verdict: discovery.Refused, text: "pattern"},
 		{name: "key not for signing", change: func(t testing.TB, r *rig, _ *meta, _ *discovery.Config) []*x509.Certificate {
-			return []*x509.Certificate{r.smps.leaf(t, "SMP Example", x509.KeyUsageKeyEncipherment)}
+			return []*x509.Certificate{leaf(r.smps, "SMP Example", x509.KeyUsageKeyEncipherment)}
 		}, step: discovery.StepSignature, verdict: discovery.Refused, text: "does not allow"},
 		{name: "signer expired", change: func(t testing.TB, r *rig, _ *meta, _ *discovery.Config) []*x509.Certificate {
-			return []*x509.Certificate{r.smps.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "SMP Example"}, NotBefore: now.AddDate(-2, 0, 0), NotAfter: now.AddDate(-1, 0, 0)}, rsaKey().Public())}
+			return []*x509.Certificate{leaf(r.smps, "SMP Example", x509.KeyUsageDigitalSignature, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = now.AddDate(-2, 0, 0), now.AddDate(-1, 0, 0) })}
 		}, step: discovery.StepSignature, verdict: discovery.Refused, text: "valid from"},
 		{name: "no certificate", change: func(testing.TB, *rig, *meta, *discovery.Config) []*x509.Certificate {
 			return []*x509.Certificate{}
@@ -136,7 +135,7 @@ func TestRefusals(t *testing.T) {
 			return nil
 		}, step: discovery.StepEndpoint, verdict: discovery.Refused, text: "https"},
 		{name: "endpoint certificate of a stranger", change: func(t testing.TB, r *rig, m *meta, _ *discovery.Config) []*x509.Certificate {
-			m.certificate = base64.StdEncoding.EncodeToString(newAuthority(t, "Other CA").leaf(t, "AP_XX_01", x509.KeyUsageKeyEncipherment).Raw)
+			m.certificate = base64.StdEncoding.EncodeToString(leaf(newAuthority("Other CA"), "AP_XX_01", x509.KeyUsageKeyEncipherment).Raw)
 			return nil
 		}, step: discovery.StepCertificate, verdict: discovery.Refused, text: "unknown authority"},
 		{name: "endpoint certificate is nonsense", change: func(_ testing.TB, _ *rig, m *meta, _ *discovery.Config) []*x509.Certificate {
@@ -144,11 +143,11 @@ func TestRefusals(t *testing.T) {
 			return nil
 		}, step: discovery.StepCertificate, verdict: discovery.Refused, text: "base64"},
 		{name: "endpoint certificate cannot encrypt", change: func(t testing.TB, r *rig, m *meta, _ *discovery.Config) []*x509.Certificate {
-			m.certificate = base64.StdEncoding.EncodeToString(r.domain.leaf(t, "AP_XX_01", x509.KeyUsageDigitalSignature).Raw)
+			m.certificate = base64.StdEncoding.EncodeToString(leaf(r.domain, "AP_XX_01", x509.KeyUsageDigitalSignature).Raw)
 			return nil
 		}, step: discovery.StepCertificate, verdict: discovery.Refused, text: "does not allow"},
 		{name: "our own access point", change: func(t testing.TB, r *rig, m *meta, _ *discovery.Config) []*x509.Certificate {
-			m.certificate = base64.StdEncoding.EncodeToString(r.domain.leaf(t, "AP_LV_01", x509.KeyUsageKeyEncipherment).Raw)
+			m.certificate = base64.StdEncoding.EncodeToString(leaf(r.domain, "AP_LV_01", x509.KeyUsageKeyEncipherment).Raw)
 			return nil
 		}, step: discovery.StepAgreement, verdict: discovery.Refused, text: "own"},
 		{name: "unknown process", change: func(_ testing.TB, _ *rig, _ *meta, c *discovery.Config) []*x509.Certificate {
@@ -247,7 +246,7 @@ func TestCertificateForms(t *testing.T) {
 // A redirect is followed once, over signed documents only, to the signer it names.
 func TestRedirect(t *testing.T) {
 	r := newRig(t)
-	second := r.smps.leaf(t, "SMP Second", x509.KeyUsageDigitalSignature)
+	second := leaf(r.smps, "SMP Second", x509.KeyUsageDigitalSignature)
 	good := r.meta()
 	for _, tt := range []struct {
 		name string
@@ -294,7 +293,7 @@ func TestRedirect2(t *testing.T) {
 	r := newRig(t)
 	r.dns.clear()
 	r.dns.naptr(t, queryName(t, peppolID(participant)), 1, 1, "U", "oasis-bdxr-smp-2", "!.*!"+r.smp.URL+"!")
-	second := r.smps.leaf(t, "SMP Second", x509.KeyUsageDigitalSignature)
+	second := leaf(r.smps, "SMP Second", x509.KeyUsageDigitalSignature)
 	m := r.meta()
 	m.redirect, m.uid = r.smp.URL+"/second", base64.StdEncoding.EncodeToString(second.Raw)
 	r.serve(path2, signed(t, m.smp2(), xmlsec.InclusiveC14N11, r.signer))

@@ -4,17 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"errors"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -27,6 +23,7 @@ import (
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmldoc"
 	"oncegate/connectors/xmlsec"
 	"oncegate/schemas/canon"
@@ -44,66 +41,23 @@ const (
 	participant = "0088:test01"
 )
 
-var rsaKey = sync.OnceValue(func() *rsa.PrivateKey {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return k
-})
+// newAuthority issues certificates that are valid around now.
+func newAuthority(name string) pkitest.Pair { return pkitest.Root(name, pkitest.Around(now)) }
 
-// An authority issues certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  crypto.Signer
-}
-
-var serial int64
-
-func newAuthority(t testing.TB, name string) authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+// leaf certifies the one RSA key.
+func leaf(by pkitest.Pair, cn string, use x509.KeyUsage, edits ...pkitest.Edit) *x509.Certificate {
+	subject := func(c *x509.Certificate) {
+		c.Subject.Organization, c.Subject.Country = []string{"Example"}, []string{"XX"}
 	}
-	a := authority{key: key}
-	a.cert = a.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, key.Public())
-	return a
-}
-
-func (a authority) issue(t testing.TB, c *x509.Certificate, pub crypto.PublicKey) *x509.Certificate {
-	t.Helper()
-	serial++
-	c.SerialNumber = big.NewInt(serial)
-	if c.NotAfter.IsZero() {
-		c.NotBefore, c.NotAfter = now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0)
-	}
-	parent := a.cert
-	if parent == nil {
-		parent = c
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, pub, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
-}
-
-func (a authority) leaf(t testing.TB, cn string, use x509.KeyUsage) *x509.Certificate {
-	t.Helper()
-	return a.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: cn, Organization: []string{"Example"}, Country: []string{"XX"}}, KeyUsage: use}, rsaKey().Public())
+	return by.Issue(cn, pkitest.RSA(), append([]pkitest.Edit{subject, pkitest.Usage(use), pkitest.Around(now)}, edits...)...).Cert
 }
 
 // A rig is a zone, a publisher and two PKIs on loopback.
 type rig struct {
 	dns       *zoneServer
 	smp       *httptest.Server
-	domain    authority // of access points
-	smps      authority // of publishers
+	domain    pkitest.Pair // of access points
+	smps      pkitest.Pair // of publishers
 	signer    *x509.Certificate
 	endpoint  *x509.Certificate
 	own       *pmode.Table
@@ -116,15 +70,15 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{documents: map[string]func(http.ResponseWriter){}, hits: map[string]int{}, clock: now}
-	r.domain, r.smps = newAuthority(t, "Domain CA"), newAuthority(t, "SMP CA")
-	r.signer = r.smps.leaf(t, "SMP Example", x509.KeyUsageDigitalSignature)
-	r.endpoint = r.domain.leaf(t, "AP_XX_01", x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment)
-	ours := r.domain.leaf(t, "AP_LV_01", x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment)
+	r.domain, r.smps = newAuthority("Domain CA"), newAuthority("SMP CA")
+	r.signer = leaf(r.smps, "SMP Example", x509.KeyUsageDigitalSignature)
+	r.endpoint = leaf(r.domain, "AP_XX_01", x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment)
+	ours := leaf(r.domain, "AP_LV_01", x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment)
 	var err error
 	r.own, err = pmode.New(pmode.Own{
 		Party: ebms.Party{ID: canon.Participant{Scheme: partyType, ID: "AP_LV_01"}}, Domain: "ap.example.test",
-		Signing: []wssec.Identity{{Certificate: ours, Key: rsaKey()}},
-		Decrypt: []wssec.Decryption{{Certificate: ours, Key: rsaKey()}},
+		Signing: []wssec.Identity{{Certificate: ours, Key: pkitest.RSA()}},
+		Decrypt: []wssec.Decryption{{Certificate: ours, Key: pkitest.RSA()}},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -163,15 +117,13 @@ func queryName(t testing.TB, id discovery.Identifier) string {
 
 // config is a configuration that finds what is in the rig.
 func (r *rig) config() discovery.Config {
-	roots := x509.NewCertPool()
-	roots.AddCert(r.smp.Certificate())
 	return discovery.Config{
 		PModes: r.own, Zone: zone, Resolvers: []string{r.dns.address}, DNSTry: time.Second,
-		Roots: roots, PrivateAddresses: true,
-		Signers: discovery.Signers{Anchors: []*x509.Certificate{r.smps.cert}},
+		Roots: pkitest.Pool(r.smp.Certificate()), PrivateAddresses: true,
+		Signers: discovery.Signers{Anchors: []*x509.Certificate{r.smps.Cert}},
 		Transports: []discovery.Transport{{Name: discovery.TransportAS4, Partner: pmode.Partner{
 			Party: ebms.Party{ID: canon.Participant{Scheme: partyType}},
-			Trust: wssec.Trust{Anchors: []*x509.Certificate{r.domain.cert}},
+			Trust: wssec.Trust{Anchors: []*x509.Certificate{r.domain.Cert}},
 		}}},
 		Activities: []discovery.Activity{{Action: "Ask", Document: discovery.Identifier{Scheme: docScheme, Value: docValue}}},
 		Now: func() time.Time {
@@ -325,7 +277,7 @@ func signed(t testing.TB, document string, form xmlsec.C14NAlgorithm, certs ...*
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(info.AppendCanonical(nil, x))
-	value, err := rsa.SignPKCS1v15(rand.Reader, rsaKey(), crypto.SHA256, sum[:])
+	value, err := rsa.SignPKCS1v15(rand.Reader, pkitest.RSA(), crypto.SHA256, sum[:])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"oncegate/connectors/edelivery/discovery"
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmldoc"
 	"oncegate/connectors/xmlsec"
 )
@@ -30,7 +31,7 @@ func TestSignatureOfAPartIsRefused(t *testing.T) {
 			part = e
 		}
 	}
-	sig, err := xmlsec.Sign(xmlsec.Signing{Key: rsaKey(), KeyInfo: xmlsec.X509Data(r.signer.Raw), Targets: []xmlsec.Target{{ID: "inner", Element: part}}})
+	sig, err := xmlsec.Sign(xmlsec.Signing{Key: pkitest.RSA(), KeyInfo: xmlsec.X509Data(r.signer.Raw), Targets: []xmlsec.Target{{ID: "inner", Element: part}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestRevocation(t *testing.T) {
 // A pinned signer needs no anchor, and no other signer does.
 func TestPinnedSigner(t *testing.T) {
 	r := newRig(t)
-	other := r.smps.leaf(t, "SMP Other", x509.KeyUsageDigitalSignature)
+	other := leaf(r.smps, "SMP Other", x509.KeyUsageDigitalSignature)
 	pin := func(c *discovery.Config) { c.Signers = discovery.Signers{Pinned: []*x509.Certificate{r.signer}} }
 	for _, tt := range []struct {
 		signer *x509.Certificate

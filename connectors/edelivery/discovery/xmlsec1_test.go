@@ -1,14 +1,13 @@
 package discovery_test
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmlsec"
 )
 
@@ -33,16 +32,12 @@ func file(t *testing.T, dir, name string, content []byte) string {
 	return p
 }
 
-func certPEM(c *x509.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
-}
-
 // What these tests sign is what xmlsec1 takes for signed, and not when it is changed:
 // otherwise they would prove little.
 func TestXMLSec1Verifies(t *testing.T) {
 	r := newRig(t)
 	dir := t.TempDir()
-	cert := file(t, dir, "signer.pem", certPEM(r.signer))
+	cert := file(t, dir, "signer.pem", pkitest.CertificatePEM(r.signer))
 	for name, form := range forms {
 		for kind, document := range map[string]func(meta) string{"smp1": meta.smp1, "peppol": meta.peppol, "smp2": meta.smp2} {
 			doc := signed(t, document(r.meta()), form, r.signer)
@@ -62,12 +57,8 @@ func TestXMLSec1Verifies(t *testing.T) {
 func TestXMLSec1Signs(t *testing.T) {
 	r := newRig(t)
 	dir := t.TempDir()
-	der, err := x509.MarshalPKCS8PrivateKey(rsaKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := file(t, dir, "key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	cert := file(t, dir, "signer.pem", certPEM(r.signer))
+	key := file(t, dir, "key.pem", pkitest.KeyPEM(pkitest.RSA()))
+	cert := file(t, dir, "signer.pem", pkitest.CertificatePEM(r.signer))
 	for name, form := range forms {
 		for kind, document := range map[string]func(meta) string{"smp1": meta.smp1, "peppol": meta.peppol} {
 			doc := document(r.meta())
