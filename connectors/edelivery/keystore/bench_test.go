@@ -6,13 +6,15 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"testing"
+
+	"oncegate/connectors/pkitest"
 )
 
 // providers runs a benchmark with Go's RSA-2048 and, with -tags openssl, OpenSSL's.
 func providers(b *testing.B, run func(b *testing.B, key crypto.PrivateKey)) {
-	b.Run(ProviderGo, func(b *testing.B) { run(b, rsaKey()) })
+	b.Run(ProviderGo, func(b *testing.B) { run(b, pkitest.RSA()) })
 	b.Run(ProviderOpenSSL, func(b *testing.B) {
-		k, err := throughOpenSSL(rsaKey())
+		k, err := throughOpenSSL(pkitest.RSA())
 		if err != nil {
 			b.Skip(err)
 		}
@@ -33,7 +35,7 @@ func BenchmarkSign(b *testing.B) {
 }
 
 func BenchmarkDecrypt(b *testing.B) {
-	c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, &rsaKey().PublicKey, make([]byte, 16), nil)
+	c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, &pkitest.RSA().PublicKey, make([]byte, 16), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

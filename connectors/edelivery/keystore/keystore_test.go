@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"oncegate/connectors/pkitest"
 )
 
 // works uses the key and checks the outcome with the certificate.
@@ -94,7 +96,7 @@ func TestPEM(t *testing.T) {
 	keys := kinds()
 	certs := map[Kind]*x509.Certificate{}
 	for kind, k := range keys {
-		certs[kind] = newPair(k, "AP_NL_01", &m).cert
+		certs[kind] = m.Issue("AP_NL_01", k).Cert
 		if got := KindOf(certs[kind]); got != kind {
 			t.Errorf("certificate of %s is one of %q", kind, got)
 		}
@@ -111,24 +113,24 @@ func TestPEM(t *testing.T) {
 		key  []byte
 		want string // part of the error
 	}{
-		{"rsa, PKCS#8", certPEM(certs[RSA], m.cert), keyPEM(keys[RSA]), ""},
-		{"rsa, PKCS#1", certPEM(certs[RSA], m.cert), pemOf("RSA PRIVATE KEY", pkcs1), ""},
-		{"ec, PKCS#8", certPEM(certs[EC], m.cert), keyPEM(keys[EC]), ""},
-		{"ec, SEC1 with parameters before it", certPEM(certs[EC], m.cert), append(pemOf("EC PARAMETERS", []byte{5, 0}), pemOf("EC PRIVATE KEY", sec1)...), ""},
-		{"ed25519", certPEM(certs[Ed25519], m.cert), keyPEM(keys[Ed25519]), ""},
-		{"x25519", certPEM(certs[X25519], m.cert), keyPEM(keys[X25519]), ""},
-		{"key of another certificate", certPEM(certs[RSA]), keyPEM(keys[EC]), "does not belong"},
-		{"key of another certificate of its kind", certPEM(newPair(ecKey(), "x", &m).cert), keyPEM(keys[EC]), "does not belong"},
-		{"x25519 key of another certificate", certPEM(certs[X25519]), keyPEM(kinds()[X25519]), "does not belong"},
-		{"authority first", certPEM(m.cert, certs[RSA]), keyPEM(keys[RSA]), "does not belong"},
-		{"encrypted key", certPEM(certs[RSA]), pemOf("ENCRYPTED PRIVATE KEY", []byte{1}), "password"},
-		{"encrypted key of old", certPEM(certs[RSA]), sealed, "password"},
-		{"two keys", certPEM(certs[RSA]), append(keyPEM(keys[RSA]), keyPEM(keys[EC])...), "several"},
-		{"broken key", certPEM(certs[RSA]), pemOf("PRIVATE KEY", []byte("hunter2")), "cannot be read: want|not a private key"},
-		{"no key", certPEM(certs[RSA]), certPEM(certs[RSA]), "no private key"},
-		{"key in DER", certPEM(certs[RSA]), pkcs1, "DER"},
-		{"no certificate", keyPEM(keys[RSA]), keyPEM(keys[RSA]), "no certificate"},
-		{"too large", certPEM(certs[RSA]), make([]byte, maxFile+1), "larger"},
+		{"rsa, PKCS#8", pkitest.CertificatePEM(certs[RSA], m.Cert), pkitest.KeyPEM(keys[RSA]), ""},
+		{"rsa, PKCS#1", pkitest.CertificatePEM(certs[RSA], m.Cert), pkitest.PEM("RSA PRIVATE KEY", pkcs1), ""},
+		{"ec, PKCS#8", pkitest.CertificatePEM(certs[EC], m.Cert), pkitest.KeyPEM(keys[EC]), ""},
+		{"ec, SEC1 with parameters before it", pkitest.CertificatePEM(certs[EC], m.Cert), append(pkitest.PEM("EC PARAMETERS", []byte{5, 0}), pkitest.PEM("EC PRIVATE KEY", sec1)...), ""},
+		{"ed25519", pkitest.CertificatePEM(certs[Ed25519], m.Cert), pkitest.KeyPEM(keys[Ed25519]), ""},
+		{"x25519", pkitest.CertificatePEM(certs[X25519], m.Cert), pkitest.KeyPEM(keys[X25519]), ""},
+		{"key of another certificate", pkitest.CertificatePEM(certs[RSA]), pkitest.KeyPEM(keys[EC]), "does not belong"},
+		{"key of another certificate of its kind", pkitest.CertificatePEM(m.Issue("x", pkitest.P256()).Cert), pkitest.KeyPEM(keys[EC]), "does not belong"},
+		{"x25519 key of another certificate", pkitest.CertificatePEM(certs[X25519]), pkitest.KeyPEM(kinds()[X25519]), "does not belong"},
+		{"authority first", pkitest.CertificatePEM(m.Cert, certs[RSA]), pkitest.KeyPEM(keys[RSA]), "does not belong"},
+		{"encrypted key", pkitest.CertificatePEM(certs[RSA]), pkitest.PEM("ENCRYPTED PRIVATE KEY", []byte{1}), "password"},
+		{"encrypted key of old", pkitest.CertificatePEM(certs[RSA]), sealed, "password"},
+		{"two keys", pkitest.CertificatePEM(certs[RSA]), append(pkitest.KeyPEM(keys[RSA]), pkitest.KeyPEM(keys[EC])...), "several"},
+		{"broken key", pkitest.CertificatePEM(certs[RSA]), pkitest.PEM("PRIVATE KEY", []byte("hunter2")), "cannot be read: want|not a private key"},
+		{"no key", pkitest.CertificatePEM(certs[RSA]), pkitest.CertificatePEM(certs[RSA]), "no private key"},
+		{"key in DER", pkitest.CertificatePEM(certs[RSA]), pkcs1, "DER"},
+		{"no certificate", pkitest.KeyPEM(keys[RSA]), pkitest.KeyPEM(keys[RSA]), "no certificate"},
+		{"too large", pkitest.CertificatePEM(certs[RSA]), make([]byte, maxFile+1), "larger"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &files{data: map[string][]byte{"c.pem": tt.cert, "k.pem": tt.key}}
@@ -145,7 +147,7 @@ func TestPEM(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(e.Chain) != 1 || !e.Chain[0].Equal(m.cert) {
+			if len(e.Chain) != 1 || !e.Chain[0].Equal(m.Cert) {
 				t.Errorf("chain of %d", len(e.Chain))
 			}
 			if !slices.Contains(f.secret, "k.pem") || slices.Contains(f.secret, "c.pem") {
@@ -172,8 +174,8 @@ func TestRefFaults(t *testing.T) {
 		}
 	}
 	m := middle()
-	p := newPair(rsaKey(), "AP_NL_01", &m)
-	f.data = map[string][]byte{"c.pem": certPEM(p.cert), "k.pem": keyPEM(p.key)}
+	p := m.Issue("AP_NL_01", pkitest.RSA())
+	f.data = map[string][]byte{"c.pem": pkitest.CertificatePEM(p.Cert), "k.pem": pkitest.KeyPEM(p.Key)}
 	if _, err := Open(t.Context(), Ref{Certificate: "c.pem", Key: "k.pem", Provider: "other"}, f); err == nil {
 		t.Error("unknown provider is accepted")
 	}

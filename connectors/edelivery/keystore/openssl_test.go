@@ -11,19 +11,21 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"oncegate/connectors/pkitest"
 )
 
 // TestOpenSSL compares with Go's computation.
 func TestOpenSSL(t *testing.T) {
 	t.Parallel()
 	m := middle()
-	p := newPair(rsaKey(), "AP_NL_01", &m)
-	f := &files{data: map[string][]byte{"c.pem": certPEM(p.cert), "k.pem": keyPEM(p.key)}}
+	p := m.Issue("AP_NL_01", pkitest.RSA())
+	f := &files{data: map[string][]byte{"c.pem": pkitest.CertificatePEM(p.Cert), "k.pem": pkitest.KeyPEM(p.Key)}}
 	e, err := Open(t.Context(), Ref{Certificate: "c.pem", Key: "k.pem", Provider: ProviderOpenSSL}, f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := e.Key.(*opensslRSA); !ok || !matches(p.cert, e.Key) {
+	if _, ok := e.Key.(*opensslRSA); !ok || !matches(p.Cert, e.Key) {
 		t.Fatalf("key is a %T", e.Key)
 	}
 	works(t, e)
@@ -33,7 +35,7 @@ func TestOpenSSL(t *testing.T) {
 		w := h.New()
 		w.Write([]byte("text"))
 		digest := w.Sum(nil)
-		want, err := rsaKey().Sign(nil, digest, h)
+		want, err := pkitest.RSA().Sign(nil, digest, h)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +54,7 @@ func TestOpenSSL(t *testing.T) {
 		{Hash: crypto.SHA256}, {Hash: crypto.SHA1}, {Hash: crypto.SHA256, MGFHash: crypto.SHA1}, {Hash: crypto.SHA512, MGFHash: crypto.SHA256, Label: []byte("label")},
 	} {
 		for _, text := range []string{"", "sixteen byte key"} {
-			c, err := rsa.EncryptOAEPWithOptions(rand.Reader, &rsaKey().PublicKey, []byte(text), o)
+			c, err := rsa.EncryptOAEPWithOptions(rand.Reader, &pkitest.RSA().PublicKey, []byte(text), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +80,7 @@ func TestOpenSSL(t *testing.T) {
 	wg.Wait()
 	// A key that nobody holds is freed; one in use is not.
 	for range 100 {
-		if _, err := throughOpenSSL(rsaKey()); err != nil {
+		if _, err := throughOpenSSL(pkitest.RSA()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -88,7 +90,7 @@ func TestOpenSSL(t *testing.T) {
 		if kind == RSA {
 			continue
 		}
-		if same, err := throughOpenSSL(k); err != nil || !matches(newPair(k, "x", &m).cert, same) {
+		if same, err := throughOpenSSL(k); err != nil || !matches(m.Issue("x", k).Cert, same) {
 			t.Errorf("%s: %T, %v", kind, same, err)
 		}
 	}

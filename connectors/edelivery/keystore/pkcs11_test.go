@@ -20,6 +20,8 @@ import (
 	"testing"
 
 	"github.com/miekg/pkcs11"
+
+	"oncegate/connectors/pkitest"
 )
 
 // TestToken runs against a SoftHSM of its own (Debian: softhsm2).
@@ -44,12 +46,12 @@ func TestToken(t *testing.T) {
 	}
 	for i, kind := range []Kind{RSA, EC, Ed25519, X25519} {
 		key := kinds()[kind]
-		write(t, dir, "key.pem", keyPEM(key))
+		write(t, dir, "key.pem", pkitest.KeyPEM(key))
 		tool(t, dir, "softhsm2-util", "--import", "key.pem", "--token", "ours", "--label", string(kind), "--id", fmt.Sprintf("0%d", i+1), "--pin", pin)
 		if kind == EC || kind == X25519 {
 			change(t, module, "ours", pin, string(kind), pkcs11.NewAttribute(pkcs11.CKA_DERIVE, true))
 		}
-		f.data[string(kind)+".pem"] = certPEM(newPair(key, "AP_NL_01", &m).cert, m.cert)
+		f.data[string(kind)+".pem"] = pkitest.CertificatePEM(m.Issue("AP_NL_01", key).Cert, m.Cert)
 		t.Run(string(kind), func(t *testing.T) {
 			e, err := Open(t.Context(), ref(kind), f)
 			if err != nil {
@@ -72,13 +74,10 @@ func TestToken(t *testing.T) {
 			})
 			t.Run("certificate of another key", func(t *testing.T) {
 				g := *f
-				g.data = map[string][]byte{"pin": f.data["pin"], string(kind) + ".pem": certPEM(newPair(kinds()[kind], "AP_NL_02", &m).cert)}
+				g.data = map[string][]byte{"pin": f.data["pin"], string(kind) + ".pem": pkitest.CertificatePEM(m.Issue("AP_NL_02", kinds()[kind]).Cert)}
 				if kind == RSA {
-					other, err := rsa.GenerateKey(rand.Reader, 2048)
-					if err != nil {
-						t.Fatal(err)
-					}
-					g.data["rsa.pem"] = certPEM(newPair(other, "AP_NL_02", &m).cert)
+					other := pkitest.NewRSA(2048)
+					g.data["rsa.pem"] = pkitest.CertificatePEM(m.Issue("AP_NL_02", other).Cert)
 				}
 				if _, err := Open(t.Context(), ref(kind), &g); !errors.Is(err, errNotPair) {
 					t.Errorf("err = %v", err)
@@ -88,7 +87,7 @@ func TestToken(t *testing.T) {
 		})
 	}
 	t.Run("certificate in the token", func(t *testing.T) {
-		c := newPair(kinds()[RSA], "AP_NL_01", &m).cert
+		c := m.Issue("AP_NL_01", kinds()[RSA]).Cert
 		putCertificate(t, module, "ours", pin, string(RSA), c.Raw, c.RawSubject)
 		r := ref(RSA)
 		r.PKCS11.Certificate = ""
@@ -247,7 +246,7 @@ func change(t *testing.T, module, name, pin, label string, a *pkcs11.Attribute) 
 // TestUnpadOAEP compares with the padding of the standard library, byte by byte wrong.
 func TestUnpadOAEP(t *testing.T) {
 	t.Parallel()
-	k := rsaKey()
+	k := pkitest.RSA()
 	c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, &k.PublicKey, []byte("text"), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	gopkcs12 "software.sslmate.com/src/go-pkcs12"
+
+	"oncegate/connectors/pkitest"
 )
 
 const storePassword = "höher-Schutz 7" // not ASCII: UTF-16 for one derivation, UTF-8 for the other
@@ -25,7 +27,7 @@ func TestStoreOfOpenSSL(t *testing.T) {
 	t.Parallel()
 	m := middle()
 	for kind, key := range kinds() {
-		p := newPair(key, "AP_NL_01", &m)
+		p := m.Issue("AP_NL_01", key)
 		for name, options := range map[string][]string{
 			"default": nil,
 			"legacy":  {"-legacy"},
@@ -41,9 +43,9 @@ func TestStoreOfOpenSSL(t *testing.T) {
 			t.Run(string(kind)+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
-				write(t, dir, "c.pem", certPEM(p.cert))
-				write(t, dir, "chain.pem", certPEM(m.cert, root().cert))
-				write(t, dir, "k.pem", keyPEM(p.key))
+				write(t, dir, "c.pem", pkitest.CertificatePEM(p.Cert))
+				write(t, dir, "chain.pem", pkitest.CertificatePEM(m.Cert, root().Cert))
+				write(t, dir, "k.pem", pkitest.KeyPEM(p.Key))
 				tool(t, dir, "openssl", append([]string{"pkcs12", "-export", "-in", "c.pem", "-inkey", "k.pem", "-certfile", "chain.pem", "-name", "ap_nl_01", "-out", "s.p12", "-passout", "pass:" + storePassword}, options...)...)
 				data, err := os.ReadFile(filepath.Join(dir, "s.p12"))
 				if err != nil {
@@ -54,7 +56,7 @@ func TestStoreOfOpenSSL(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if !e.Certificate.Equal(p.cert) || len(e.Chain) != 2 || !e.Chain[0].Equal(m.cert) || !e.Chain[1].Equal(root().cert) {
+					if !e.Certificate.Equal(p.Cert) || len(e.Chain) != 2 || !e.Chain[0].Equal(m.Cert) || !e.Chain[1].Equal(root().Cert) {
 						t.Errorf("certificate %s, chain of %d", e.Certificate.Subject, len(e.Chain))
 					}
 					works(t, e)
@@ -95,7 +97,7 @@ func TestStoreOfJava(t *testing.T) {
 			keytool("-genkeypair", "-alias", "blue_rsa_sign", "-keyalg", "RSA", "-keysize", "2048", "-dname", "CN=blue rsa")
 			keytool("-genkeypair", "-alias", "blue_ecc_sign", "-keyalg", "Ed25519", "-dname", "CN=blue ed")
 			keytool("-genkeypair", "-alias", "Blue_EC", "-keyalg", "EC", "-groupname", "secp256r1", "-dname", "CN=blue ec")
-			write(t, dir, "partner.pem", certPEM(middle().cert))
+			write(t, dir, "partner.pem", pkitest.CertificatePEM(middle().Cert))
 			keytool("-importcert", "-noprompt", "-alias", "red_gw", "-file", "partner.pem")
 			data, err := os.ReadFile(filepath.Join(dir, "s.p12"))
 			if err != nil {
@@ -125,11 +127,11 @@ func TestStoreOfJava(t *testing.T) {
 func TestStoreOfAnotherLibrary(t *testing.T) {
 	t.Parallel()
 	m := middle()
-	p := newPair(rsaKey(), "AP_NL_01", &m)
+	p := m.Issue("AP_NL_01", pkitest.RSA())
 	for name, enc := range map[string]*gopkcs12.Encoder{
 		"rc2": gopkcs12.LegacyRC2, "des": gopkcs12.LegacyDES, "2023": gopkcs12.Modern2023, "2026": gopkcs12.Modern2026,
 	} {
-		data, err := enc.Encode(p.key, p.cert, []*x509.Certificate{m.cert}, "secret")
+		data, err := enc.Encode(p.Key, p.Cert, []*x509.Certificate{m.Cert}, "secret")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +140,7 @@ func TestStoreOfAnotherLibrary(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if !e.Certificate.Equal(p.cert) || len(e.Chain) != 1 {
+		if !e.Certificate.Equal(p.Cert) || len(e.Chain) != 1 {
 			t.Errorf("%s: certificate %s, chain of %d", name, e.Certificate.Subject, len(e.Chain))
 		}
 		works(t, e)
@@ -151,28 +153,28 @@ func TestStoreOfAnotherLibrary(t *testing.T) {
 func TestStoreFaults(t *testing.T) {
 	t.Parallel()
 	m := middle()
-	p := newPair(rsaKey(), "AP_NL_01", &m)
+	p := m.Issue("AP_NL_01", pkitest.RSA())
 	must := func(b []byte, err error) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
 		return b
 	}
-	other := newPair(ecKey(), "other", &m)
+	other := m.Issue("other", pkitest.P256())
 	for _, tt := range []struct {
 		name, password string
 		data           []byte
 		want           string
 	}{
-		{"no MAC", "x", must(gopkcs12.Passwordless.Encode(p.key, p.cert, nil, "")), "no MAC"},
-		{"empty password", "", must(gopkcs12.Modern.Encode(p.key, p.cert, nil, "")), "one line"},
-		{"certificate of another key", "x", must(gopkcs12.Modern.Encode(p.key, other.cert, nil, "x")), "no certificate of the key"},
-		{"certificates only", "x", must(gopkcs12.Modern.EncodeTrustStore([]*x509.Certificate{p.cert}, "x")), "no private key"},
+		{"no MAC", "x", must(gopkcs12.Passwordless.Encode(p.Key, p.Cert, nil, "")), "no MAC"},
+		{"empty password", "", must(gopkcs12.Modern.Encode(p.Key, p.Cert, nil, "")), "one line"},
+		{"certificate of another key", "x", must(gopkcs12.Modern.Encode(p.Key, other.Cert, nil, "x")), "no certificate of the key"},
+		{"certificates only", "x", must(gopkcs12.Modern.EncodeTrustStore([]*x509.Certificate{p.Cert}, "x")), "no private key"},
 		{"JKS", "x", []byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2}, "keytool"},
-		{"PEM", "x", certPEM(p.cert), "PEM"},
+		{"PEM", "x", pkitest.CertificatePEM(p.Cert), "PEM"},
 		{"BER", "x", []byte{0x30, 0x80, 2, 1, 3, 0, 0}, "not a PKCS#12"},
 		{"empty", "x", nil, "not a PKCS#12"},
-		{"too many iterations", "x", must(gopkcs12.LegacyDES.WithIterations(maxIterations+1).Encode(p.key, p.cert, nil, "x")), "iterations"},
+		{"too many iterations", "x", must(gopkcs12.LegacyDES.WithIterations(maxIterations+1).Encode(p.Key, p.Cert, nil, "x")), "iterations"},
 	} {
 		if _, err := openStore(t, tt.data, tt.password, ""); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: err = %v, want %q", tt.name, err, tt.want)
@@ -184,12 +186,12 @@ func TestStoreFaults(t *testing.T) {
 func TestRenewedForTheSameKey(t *testing.T) {
 	t.Parallel()
 	m := middle()
-	old, renewed := newPair(rsaKey(), "AP_NL_01", &m), newPair(rsaKey(), "AP_NL_01", &m)
+	old, renewed := m.Issue("AP_NL_01", pkitest.RSA()), m.Issue("AP_NL_01", pkitest.RSA())
 	s := &store{
-		keys:  []storedKey{{label{id: []byte{7}}, crypto.PrivateKey(rsaKey())}},
-		certs: []storedCert{{label{id: []byte{1}}, old.cert}, {label{name: "new", id: []byte{7}}, renewed.cert}},
+		keys:  []storedKey{{label{id: []byte{7}}, crypto.PrivateKey(pkitest.RSA())}},
+		certs: []storedCert{{label{id: []byte{1}}, old.Cert}, {label{name: "new", id: []byte{7}}, renewed.Cert}},
 	}
-	if e, err := s.entry("NEW"); err != nil || !e.Certificate.Equal(renewed.cert) {
+	if e, err := s.entry("NEW"); err != nil || !e.Certificate.Equal(renewed.Cert) {
 		t.Errorf("%v, %v", e.Certificate, err)
 	}
 }
@@ -203,9 +205,9 @@ func write(t *testing.T, dir, name string, data []byte) {
 
 func FuzzStore(f *testing.F) {
 	m := middle()
-	p := newPair(ecKey(), "AP_NL_01", &m)
+	p := m.Issue("AP_NL_01", pkitest.P256())
 	for _, enc := range []*gopkcs12.Encoder{gopkcs12.LegacyRC2, gopkcs12.LegacyDES, gopkcs12.Modern2023, gopkcs12.Modern2026} {
-		data, err := enc.WithIterations(10).Encode(p.key, p.cert, []*x509.Certificate{m.cert}, "x")
+		data, err := enc.WithIterations(10).Encode(p.Key, p.Cert, []*x509.Certificate{m.Cert}, "x")
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -222,8 +224,8 @@ func FuzzStore(f *testing.F) {
 func FuzzSafe(f *testing.F) {
 	f.Add([]byte{0x30, 0}, true)
 	m := middle()
-	p := newPair(ecKey(), "AP_NL_01", &m)
-	data, err := gopkcs12.Modern2023.WithIterations(10).Encode(p.key, p.cert, []*x509.Certificate{m.cert}, "x")
+	p := m.Issue("AP_NL_01", pkitest.P256())
+	data, err := gopkcs12.Modern2023.WithIterations(10).Encode(p.Key, p.Cert, []*x509.Certificate{m.Cert}, "x")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -252,7 +254,7 @@ func FuzzSafe(f *testing.F) {
 func FuzzPEM(f *testing.F) {
 	m := middle()
 	for _, k := range kinds() {
-		f.Add(append(certPEM(newPair(k, "x", &m).cert), keyPEM(k)...))
+		f.Add(append(pkitest.CertificatePEM(m.Issue("x", k).Cert), pkitest.KeyPEM(k)...))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cs, err := Certificates(bytes.Clone(data))

@@ -5,13 +5,15 @@ import (
 	"testing"
 
 	gopkcs12 "software.sslmate.com/src/go-pkcs12"
+
+	"oncegate/connectors/pkitest"
 )
 
 // A trust store has its certificates under the names of their parties.
 func TestTruststore(t *testing.T) {
 	t.Parallel()
 	m := middle()
-	data, err := gopkcs12.Modern2023.EncodeTrustStoreEntries([]gopkcs12.TrustStoreEntry{{Cert: m.cert, FriendlyName: "red_gw"}}, "secret")
+	data, err := gopkcs12.Modern2023.EncodeTrustStoreEntries([]gopkcs12.TrustStoreEntry{{Cert: m.Cert, FriendlyName: "red_gw"}}, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,14 +21,14 @@ func TestTruststore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := got["red_gw"]; len(got) != 1 || c == nil || !c.Equal(m.cert) {
+	if c := got["red_gw"]; len(got) != 1 || c == nil || !c.Equal(m.Cert) {
 		t.Errorf("got %v", got)
 	}
 	if _, err := Truststore(data, "other"); err == nil {
 		t.Error("opened with another password")
 	}
-	key := newPair(rsaKey(), "AP_NL_01", &m)
-	data, err = gopkcs12.Modern2023.Encode(key.key, key.cert, []*x509.Certificate{m.cert}, "secret")
+	key := m.Issue("AP_NL_01", pkitest.RSA())
+	data, err = gopkcs12.Modern2023.Encode(key.Key, key.Cert, []*x509.Certificate{m.Cert}, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
