@@ -93,12 +93,19 @@ func (in *inbound) serve(ctx context.Context) answer {
 		if err != nil {
 			return in.refuse(ctx, err)
 		}
-		if l != nil {
-			r.noteOut(ctx, e, canon.MessageNote{State: canon.MessageBeingPulled, Attempts: s.Taken})
-			return answer{status: http.StatusOK, outcome: "pulled", letter: l, sent: func(ctx context.Context) {
-				r.noteOut(ctx, e, canon.MessageNote{State: canon.MessageWaitingForReceipt, Attempts: s.Taken, Next: r.Now().Add(p.Timeout)})
-			}}
+		if l == nil {
+			continue
 		}
+		// A large message is longer on its way than the lease that it was taken for.
+		until := r.Now().Add(span(p, l))
+		if err := r.Shelf.Wait(ctx, s.Message.ID, s.Message.Series, s.Taken, until); err != nil {
+			l.close(ctx, r.Logger)
+			return in.refuse(ctx, fmt.Errorf("holding a message that is fetched: %w", err))
+		}
+		r.noteOut(ctx, e, canon.MessageNote{State: canon.MessageBeingPulled, Attempts: s.Taken})
+		return answer{status: http.StatusOK, outcome: "pulled", letter: l, sent: func(ctx context.Context) {
+			r.noteOut(ctx, e, canon.MessageNote{State: canon.MessageWaitingForReceipt, Attempts: s.Taken, Next: until})
+		}}
 	}
 }
 

@@ -3,6 +3,7 @@ package edelivery
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"slices"
@@ -238,6 +239,22 @@ func TestLostReceipt(t *testing.T) {
 		if s, _ := r.holder.shelf.Find(context.Background(), m.ID); s != nil {
 			t.Error("message is still on the shelf")
 		}
+	})
+	t.Run("a large message has the time of its way", func(t *testing.T) {
+		t.Parallel()
+		r := newPullRig(t)
+		content := make([]byte, 3*outPace)
+		if _, err := rand.Read(content); err != nil {
+			t.Fatal(err)
+		}
+		r.lay("a", document{"large@example.org", "application/pdf", string(content)})
+		r.lostReceipt(1)
+		_, _ = r.fetcher.puller.drain(context.Background(), "provider")
+		r.pass(time.Minute + time.Second)
+		r.drain(0)
+		r.pass(2 * time.Second)
+		r.drain(1)
+		r.one(canon.DeliveryAcknowledged, 2, "")
 	})
 	t.Run("a late one counts", func(t *testing.T) {
 		t.Parallel()
