@@ -19,6 +19,7 @@ import (
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/pkitest"
 	"oncegate/schemas/canon"
 )
 
@@ -126,7 +127,7 @@ func wrongOrder(t *testing.T, r *rig) {
 }
 
 func tlsConfigured(t *testing.T, _ *rig) {
-	server := newKeypair("127.0.0.1", nil, func(c *x509.Certificate) { c.IPAddresses = append(c.IPAddresses, net.IPv4(127, 0, 0, 1)) })
+	server := newKeypair("127.0.0.1", pkitest.Hosts("127.0.0.1"))
 	pool := x509.NewCertPool()
 	pool.AddCert(server.cert)
 	const gcm256 = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"

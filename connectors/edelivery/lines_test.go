@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/pkitest"
 	"oncegate/schemas/canon"
 )
 
@@ -73,7 +74,7 @@ func TestConnectionIsControlled(t *testing.T) {
 func TestConnectionSettingsOfThePartner(t *testing.T) {
 	t.Parallel()
 	keys := ring()
-	server := newKeypair("as4.example.org", nil, func(c *x509.Certificate) { c.DNSNames = []string{"as4.example.org"} })
+	server := newKeypair("as4.example.org", pkitest.Hosts("as4.example.org"))
 	pair := func(k keypair) *tls.Certificate {
 		return &tls.Certificate{Certificate: [][]byte{k.cert.Raw}, PrivateKey: k.key}
 	}

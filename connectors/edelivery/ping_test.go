@@ -248,7 +248,7 @@ func TestPingOfAPartnerThatIsNotReached(t *testing.T) {
 			return secure(t, &tls.Config{}, func(p *pmode.Partner, _ *x509.Certificate) { p.TLS.ServerName = "ap.example.fi" })
 		}, "for another host", "example.com", "tcp tls"},
 		{"expired", func(t *testing.T) *rig {
-			old := newKeypair("127.0.0.1", nil, func(c *x509.Certificate) {
+			old := newKeypair("127.0.0.1", func(c *x509.Certificate) {
 				c.NotBefore, c.NotAfter = time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour)
 				c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 			})
@@ -357,7 +357,7 @@ func TestPingThatCannotBeMade(t *testing.T) {
 	if _, err := r.sender.Ping(context.Background(), "provider"); err == nil || !strings.Contains(err.Error(), "fetches its messages") {
 		t.Errorf("a partner without a url: %v", err)
 	}
-	old := newKeypair("old", nil, func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) })
+	old := newKeypair("old", func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) })
 	r = newRig(t, func(_ *rig, _, provider *pmode.Partner, _ *Config) {
 		provider.Trust = wssec.Trust{Pinned: []*x509.Certificate{old.cert}}
 	})

@@ -3,25 +3,22 @@ package edelivery
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/pkitest"
 	"oncegate/schemas"
 	"oncegate/schemas/canon"
 )
@@ -32,44 +29,21 @@ type keypair struct {
 	key  *rsa.PrivateKey
 }
 
-func newKeypair(name string, issuer *keypair, edit func(*x509.Certificate)) keypair {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
+// newKeypair certifies itself.
+func newKeypair(name string, edits ...pkitest.Edit) keypair {
+	key := pkitest.NewRSA(2048)
+	subject := func(c *x509.Certificate) {
+		c.Subject.Organization, c.SubjectKeyId = []string{"Test, \"AP\""}, []byte(name+" key id")
 	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(serial.Add(1)),
-		Subject:      pkix.Name{CommonName: name, Organization: []string{"Test, \"AP\""}},
-		NotBefore:    time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:     time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC),
-		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		SubjectKeyId: []byte(name + " key id"),
-	}
-	if edit != nil {
-		edit(tmpl)
-	}
-	parent, signer := tmpl, key
-	if issuer != nil {
-		parent, signer = issuer.cert, issuer.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, &key.PublicKey, signer)
-	if err != nil {
-		panic(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	return keypair{cert, key}
+	usage := pkitest.Usage(x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment)
+	return keypair{pkitest.SelfSigned(name, key, append([]pkitest.Edit{subject, usage}, edits...)...).Cert, key}
 }
-
-var serial atomic.Int64
 
 // ring holds the keys of all tests: making them takes longer than using them.
 var ring = sync.OnceValue(func() (r struct{ requester, provider, stranger keypair }) {
-	r.requester = newKeypair("AP_NL_01", nil, nil)
-	r.provider = newKeypair("AP_FI_03", nil, nil)
-	r.stranger = newKeypair("AP_XX_09", nil, nil)
+	r.requester = newKeypair("AP_NL_01")
+	r.provider = newKeypair("AP_FI_03")
+	r.stranger = newKeypair("AP_XX_09")
 	return r
 })
 

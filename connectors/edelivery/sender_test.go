@@ -316,7 +316,7 @@ func TestForgottenPayloadIsAnOutcome(t *testing.T) {
 func TestExpiredCertificateOfThePartnerIsAnOutcome(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(_ *rig, _, b *pmode.Partner, _ *Config) {
-		old := newKeypair("AP_FI_03", nil, func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) })
+		old := newKeypair("AP_FI_03", func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) })
 		b.Encrypt = []*x509.Certificate{old.cert}
 	})
 	got, err := r.sender.Handle(context.Background(), r.message("m", xmlDocument(0)))
@@ -332,7 +332,7 @@ func TestExpiredCertificateOfOursIsAnOutcome(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.sender.Now = func() time.Time { return ring().requester.cert.NotAfter.Add(time.Hour) }
-	fresh := newKeypair("AP_FI_03", nil, func(c *x509.Certificate) { c.NotAfter = c.NotAfter.AddDate(10, 0, 0) })
+	fresh := newKeypair("AP_FI_03", func(c *x509.Certificate) { c.NotAfter = c.NotAfter.AddDate(10, 0, 0) })
 	p := r.partner
 	p.Encrypt = []*x509.Certificate{fresh.cert}
 	r.sender.PModes = table(t, requesterID, ring().requester, p)

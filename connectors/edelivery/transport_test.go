@@ -64,7 +64,7 @@ func TestTLS(t *testing.T) {
 		p.AddCert(k.cert)
 		return p
 	}
-	server := newKeypair("127.0.0.1", nil, func(c *x509.Certificate) {
+	server := newKeypair("127.0.0.1", func(c *x509.Certificate) {
 		c.IPAddresses = append(c.IPAddresses, []byte{127, 0, 0, 1})
 		c.IsCA, c.BasicConstraintsValid = true, true
 		c.KeyUsage |= x509.KeyUsageCertSign
