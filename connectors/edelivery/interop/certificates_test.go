@@ -7,6 +7,7 @@ import (
 
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/pkitest"
 	"oncegate/schemas/canon"
 )
 
@@ -23,9 +24,9 @@ func TestForeignCertificateToUs(t *testing.T) {
 	for name, id := range map[string]identity{
 		"expired":           k.authority.issue(theirID.ID, "rsa2048", expired),
 		"not yet valid":     k.authority.issue(theirID.ID, "rsa2048", func(c *x509.Certificate) { c.NotBefore = time.Now().AddDate(0, 0, 1) }),
-		"of another party":  k.authority.issue("AP_XX_09", "rsa2048", nil),
-		"of another issuer": stranger.issue(theirID.ID, "rsa2048", nil),
-		"not for signing":   k.authority.issue(theirID.ID, "rsa2048", func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }),
+		"of another party":  k.authority.issue("AP_XX_09", "rsa2048"),
+		"of another issuer": stranger.issue(theirID.ID, "rsa2048"),
+		"not for signing":   k.authority.issue(theirID.ID, "rsa2048", pkitest.Usage(x509.KeyUsageKeyEncipherment)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -46,7 +47,7 @@ func TestForeignCertificateToUs(t *testing.T) {
 func TestForeignCertificateToPhase4(t *testing.T) {
 	t.Parallel()
 	k := rings["rsa2048"]()
-	stranger := newAuthority("Other Authority", "rsa2048").issue(ourID.ID, "rsa2048", nil)
+	stranger := newAuthority("Other Authority", "rsa2048").issue(ourID.ID, "rsa2048")
 	t.Run("of another issuer", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, setup{own: func(o *pmode.Own) { o.Signing = []wssec.Identity{stranger.signing()} }})
@@ -59,9 +60,9 @@ func TestForeignCertificateToPhase4(t *testing.T) {
 	t.Run("expired", func(t *testing.T) {
 		t.Parallel()
 		old := k.authority.issue(ourID.ID, "rsa2048", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(2 * time.Second) })
-		r := newRig(t, setup{own: func(o *pmode.Own) { o.Signing = []wssec.Identity{old.signing(k.authority.cert)} }})
+		r := newRig(t, setup{own: func(o *pmode.Own) { o.Signing = []wssec.Identity{old.signing(k.authority.Cert)} }})
 		// Sealed while it is valid, delivered when it is not.
-		r.meddle = waitUntil(old.cert.NotAfter.Add(time.Second))
+		r.meddle = waitUntil(old.Cert.NotAfter.Add(time.Second))
 		d := r.send(t, documents(1)...)
 		_, out := r.traffic()
 		if d.Outcome != canon.DeliveryFailed || !security(codeOf(out[0].answer)) {
@@ -75,7 +76,7 @@ func TestForeignCertificateToPhase4(t *testing.T) {
 func TestReceiptOfAnother(t *testing.T) {
 	t.Parallel()
 	k := rings["rsa2048"]()
-	other := k.authority.issue("AP_XX_09", "rsa2048", nil)
+	other := k.authority.issue("AP_XX_09", "rsa2048")
 	r := newRig(t, setup{stationSign: &other})
 	if d := r.send(t, documents(1)...); d.Outcome != canon.DeliveryFailed || d.Receipt != "" {
 		t.Errorf("delivery = %+v, want failed", d)
@@ -99,9 +100,9 @@ func TestOwnExpired(t *testing.T) {
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	k := rings["rsa2048"]()
-	next := k.authority.issue(ourID.ID, "rsa2048", nil)
+	next := k.authority.issue(ourID.ID, "rsa2048")
 	r := newRig(t, setup{own: func(o *pmode.Own) { o.Decrypt = append(o.Decrypt, next.decryption()) }})
-	for _, c := range []*x509.Certificate{k.ourDecrypt.cert, next.cert} {
+	for _, c := range []*x509.Certificate{k.ourDecrypt.Cert, next.Cert} {
 		command := r.command(t, documents(1)...)
 		command["certificate"] = certificates(t, r.dir, "rotation.pem", c)
 		if s := r.phase4Sends(t, command); s.Result != "SUCCESS" {

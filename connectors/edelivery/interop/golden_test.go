@@ -15,6 +15,7 @@ import (
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/pkitest"
 	"oncegate/schemas/canon"
 )
 
@@ -45,7 +46,7 @@ func recorded() []document { return []document{pdfDocument(1), pdfDocument(2)} }
 func goldenSetup(profile wssec.Profile, sign wssec.Token, k *ring) setup {
 	return setup{token: string(sign), encrypt: "bst", partner: func(p *pmode.Partner) {
 		p.Profile, p.SignToken, p.Plain = profile, sign, true
-		p.Trust.Known = []*x509.Certificate{k.theirSign.cert}
+		p.Trust.Known = []*x509.Certificate{k.theirSign.Cert}
 		p.Retry = pmode.Retry{Attempts: 2, Initial: time.Millisecond, Max: time.Millisecond}
 	}}
 }
@@ -87,9 +88,9 @@ func TestRecord(t *testing.T) {
 		write(t, dir, "message.mime", in[0].body)
 		write(t, dir, "receipt.xml", out[0].answer)
 		write(t, dir, "duplicate.xml", out[1].answer)
-		certificates(t, dir, "authority.pem", r.keys.authority.cert)
-		certificates(t, dir, "their-sign.pem", r.keys.theirSign.cert)
-		certificates(t, dir, "their-decrypt.pem", r.keys.theirDecrypt.cert)
+		certificates(t, dir, "authority.pem", r.keys.authority.Cert)
+		certificates(t, dir, "their-sign.pem", r.keys.theirSign.Cert)
+		certificates(t, dir, "their-decrypt.pem", r.keys.theirDecrypt.Cert)
 		r.keys.ourSign.files(t, dir, "our-sign")
 		r.keys.ourDecrypt.files(t, dir, "our-decrypt")
 	}
@@ -98,7 +99,11 @@ func TestRecord(t *testing.T) {
 func loadCertificate(t *testing.T, dir, name string) *x509.Certificate {
 	t.Helper()
 	b, _ := pem.Decode(read(t, dir, name))
-	return parse(b.Bytes)
+	c, err := x509.ParseCertificate(b.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func loadIdentity(t *testing.T, dir, name string) identity {
@@ -108,7 +113,7 @@ func loadIdentity(t *testing.T, dir, name string) identity {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return identity{loadCertificate(t, dir, name+".pem"), key}
+	return identity{pkitest.Pair{Cert: loadCertificate(t, dir, name+".pem"), Key: key}}
 }
 
 func read(t testing.TB, dir, name string) []byte {
@@ -133,11 +138,11 @@ func TestReplay(t *testing.T) {
 				t.Fatal(err)
 			}
 			k := &ring{
-				authority:    &authority{identity{cert: loadCertificate(t, dir, "authority.pem")}},
+				authority:    identity{pkitest.Pair{Cert: loadCertificate(t, dir, "authority.pem")}},
 				ourSign:      loadIdentity(t, dir, "our-sign"),
 				ourDecrypt:   loadIdentity(t, dir, "our-decrypt"),
-				theirSign:    identity{cert: loadCertificate(t, dir, "their-sign.pem")},
-				theirDecrypt: identity{cert: loadCertificate(t, dir, "their-decrypt.pem")},
+				theirSign:    identity{pkitest.Pair{Cert: loadCertificate(t, dir, "their-sign.pem")}},
+				theirDecrypt: identity{pkitest.Pair{Cert: loadCertificate(t, dir, "their-decrypt.pem")}},
 			}
 			s := goldenSetup(meta.Profile, g.sign, k)
 			s.config = func(c *edelivery.Config) { c.Now = func() time.Time { return meta.At.Add(time.Second) } }

@@ -112,10 +112,10 @@ func newRig(t testing.TB, s setup) *rig {
 	}
 	k := rings[s.keys]()
 	r := &rig{keys: k, dir: t.TempDir()}
-	sign, chain := k.theirSign, []*x509.Certificate{k.authority.cert}
+	sign, chain := k.theirSign, []*x509.Certificate{k.authority.Cert}
 	if s.stationSign != nil {
 		sign = *s.stationSign
-		if sign.cert.CheckSignatureFrom(k.authority.cert) != nil {
+		if sign.Cert.CheckSignatureFrom(k.authority.Cert) != nil {
 			chain = nil
 		}
 	}
@@ -123,8 +123,8 @@ func newRig(t testing.TB, s setup) *rig {
 	p.ask(t, object{
 		"do": "station", "profile": s.profile, "encrypted": !s.signOnly, "token": s.token,
 		"sign":    sign.files(t, r.dir, "their-sign", chain...),
-		"decrypt": k.theirDecrypt.files(t, r.dir, "their-decrypt", k.authority.cert),
-		"trust":   certificates(t, r.dir, "trust.pem", k.ourSign.cert, k.authority.cert),
+		"decrypt": k.theirDecrypt.files(t, r.dir, "their-decrypt", k.authority.Cert),
+		"trust":   certificates(t, r.dir, "trust.pem", k.ourSign.Cert, k.authority.Cert),
 	}, r.station)
 	t.Cleanup(func() { p.ask(t, object{"do": "close", "station": r.station.ID}, nil) })
 	r.server = httptest.NewServer(http.HandlerFunc(r.serve))
@@ -142,15 +142,15 @@ func (r *rig) equip(t testing.TB, s setup, url string) {
 	r.setup, r.codec = s, &codec{outbox: map[canon.MessageID]outgoing{}}
 	partner := pmode.Partner{
 		Name: "phase4", Party: ebms.Party{ID: theirID, Role: role}, OwnRole: role, URL: url,
-		Trust:    wssec.Trust{Anchors: []*x509.Certificate{k.authority.cert}, Names: []string{theirID.ID}},
-		Encrypt:  []*x509.Certificate{k.theirDecrypt.cert},
+		Trust:    wssec.Trust{Anchors: []*x509.Certificate{k.authority.Cert}, Names: []string{theirID.ID}},
+		Encrypt:  []*x509.Certificate{k.theirDecrypt.Cert},
 		SignOnly: s.signOnly,
 		Services: []pmode.Service{{Service: service, Actions: []string{action, reply}}},
 		Retry:    pmode.Retry{Attempts: 1, Initial: time.Millisecond, Max: time.Millisecond},
 	}
 	own := pmode.Own{
 		Party: ebms.Party{ID: ourID, Role: role}, Domain: "as4.example.org",
-		Signing: []wssec.Identity{k.ourSign.signing(k.authority.cert)},
+		Signing: []wssec.Identity{k.ourSign.signing(k.authority.Cert)},
 		Decrypt: []wssec.Decryption{k.ourDecrypt.decryption()},
 	}
 	if s.partner != nil {
@@ -420,7 +420,7 @@ func (r *rig) command(t testing.TB, docs ...document) object {
 		},
 	}
 	if !r.setup.signOnly {
-		c["certificate"] = certificates(t, r.dir, "recipient.pem", r.keys.ourDecrypt.cert, r.keys.authority.cert)
+		c["certificate"] = certificates(t, r.dir, "recipient.pem", r.keys.ourDecrypt.Cert, r.keys.authority.Cert)
 	}
 	parts := []object{}
 	for i, d := range docs {

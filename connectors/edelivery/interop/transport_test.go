@@ -7,13 +7,13 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/pkitest"
 	"oncegate/schemas/canon"
 )
 
@@ -76,12 +76,9 @@ func TestLarge(t *testing.T) {
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	k := rings["rsa2048"]()
-	server := k.authority.issue("localhost", "p256", func(c *x509.Certificate) {
-		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	})
-	client := k.authority.issue("client of AP_FI_03", "p256", nil)
-	other := k.authority.issue("client of AP_XX_09", "p256", nil)
+	server := k.authority.issue("localhost", "p256", pkitest.Hosts("127.0.0.1"), pkitest.Extended(x509.ExtKeyUsageServerAuth))
+	client := k.authority.issue("client of AP_FI_03", "p256")
+	other := k.authority.issue("client of AP_XX_09", "p256")
 	for _, version := range []string{"1.2", "1.3"} {
 		for name, c := range map[string]struct {
 			client *identity
@@ -89,18 +86,18 @@ func TestTLS(t *testing.T) {
 		}{"its certificate": {&client, "SUCCESS"}, "another certificate": {&other, "AS4_ERROR_MESSAGE_RECEIVED"}, "no certificate": {nil, "AS4_ERROR_MESSAGE_RECEIVED"}} {
 			t.Run(fmt.Sprint(version, " ", name), func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t, setup{partner: func(p *pmode.Partner) { p.TLS.Clients.Pinned = []*x509.Certificate{client.cert} }})
+				r := newRig(t, setup{partner: func(p *pmode.Partner) { p.TLS.Clients.Pinned = []*x509.Certificate{client.Cert} }})
 				s := httptest.NewUnstartedServer(http.HandlerFunc(r.serve))
 				s.TLS = &tls.Config{
-					Certificates: []tls.Certificate{{Certificate: [][]byte{server.cert.Raw}, PrivateKey: server.key}},
+					Certificates: []tls.Certificate{server.TLS()},
 					ClientAuth:   tls.RequestClientCert,
 				}
 				s.StartTLS()
 				t.Cleanup(s.Close)
 				command := r.command(t, documents(1)...)
-				way := object{"version": version, "trust": certificates(t, r.dir, "tls.pem", k.authority.cert)}
+				way := object{"version": version, "trust": certificates(t, r.dir, "tls.pem", k.authority.Cert)}
 				if c.client != nil {
-					way["client"] = c.client.files(t, r.dir, "client", k.authority.cert)
+					way["client"] = c.client.files(t, r.dir, "client", k.authority.Cert)
 				}
 				command["url"], command["tls"] = s.URL, way
 				if got := r.phase4Sends(t, command); got.Result != c.result {

@@ -34,8 +34,8 @@ func (r *rig) wss4jOpens(t testing.TB, contentType string, body []byte) opened {
 	var o opened
 	r.station.peer.ask(t, object{
 		"do": "open", "file": write(t, r.dir, "message.mime", body), "content_type": contentType,
-		"trust":   certificates(t, r.dir, "trust.pem", r.keys.ourSign.cert, r.keys.authority.cert),
-		"decrypt": r.keys.theirDecrypt.files(t, r.dir, "their-decrypt", r.keys.authority.cert),
+		"trust":   certificates(t, r.dir, "trust.pem", r.keys.ourSign.Cert, r.keys.authority.Cert),
+		"decrypt": r.keys.theirDecrypt.files(t, r.dir, "their-decrypt", r.keys.authority.Cert),
 	}, &o)
 	return o
 }
@@ -178,8 +178,8 @@ func (r *rig) wss4jSeals(t testing.TB, envelope []byte, parts []wirePart, recipi
 	file := filepath.Join(r.dir, "sealed.mime")
 	c := object{
 		"do": "seal", "envelope": write(t, r.dir, "envelope.xml", envelope), "parts": list, "out": file, "profile": r.setup.profile,
-		"sign":      r.keys.theirSign.files(t, r.dir, "wss4j-sign", r.keys.authority.cert),
-		"recipient": certificates(t, r.dir, "wss4j-recipient.pem", recipient.cert),
+		"sign":      r.keys.theirSign.files(t, r.dir, "wss4j-sign", r.keys.authority.Cert),
+		"recipient": certificates(t, r.dir, "wss4j-recipient.pem", recipient.Cert),
 		"signature": map[string]string{
 			"edelivery-2.0":       "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519",
 			"edelivery-2.0-ecdsa": "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",

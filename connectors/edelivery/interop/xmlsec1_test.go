@@ -2,13 +2,13 @@ package interop
 
 import (
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"os/exec"
 	"testing"
 
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/pkitest"
 )
 
 // xmlsec1 lets the program judge the signature of an envelope without attachments.
@@ -18,11 +18,11 @@ func xmlsec1(t *testing.T, r *rig, signer identity, envelope []byte) error {
 	if err != nil {
 		t.Skip("xmlsec1 is not installed")
 	}
-	der, err := x509.MarshalPKIXPublicKey(public(signer.key))
+	der, err := x509.MarshalPKIXPublicKey(signer.Signer().Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := write(t, r.dir, "signer.pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	key := write(t, r.dir, "signer.pub", pkitest.PEM("PUBLIC KEY", der))
 	out, err := exec.Command(program, "--verify", "--id-attr:Id", "Messaging", "--id-attr:Id", "Body", "--pubkey-pem", key,
 		write(t, r.dir, "envelope.xml", envelope)).CombinedOutput()
 	if err != nil {
