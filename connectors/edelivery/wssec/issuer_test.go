@@ -4,9 +4,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"math/big"
 	"testing"
 
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmldoc"
 )
 
@@ -27,7 +29,7 @@ func TestIssuersAsStacksWriteThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca := newKeypair("ignored", nil, func(c *x509.Certificate) { authority(c); c.RawSubject = raw })
+	ca := newKeypair("ignored", nil, func(c *x509.Certificate) { pkitest.Authority(c); c.RawSubject = raw })
 	cert := certify(ring().sender.key, "AP_NL_01", &ca, nil).cert
 	for _, tt := range []struct {
 		name, written string
@@ -66,8 +68,8 @@ func TestIssuersAsStacksWriteThem(t *testing.T) {
 // Two certificates of ours may have one serial, of two authorities.
 func TestSerialAloneIsNoIssuerSerial(t *testing.T) {
 	t.Parallel()
-	same := func(c *x509.Certificate) { c.SerialNumber.SetInt64(7) }
-	one, other := newKeypair("One", nil, authority), newKeypair("Other", nil, authority)
+	same := func(c *x509.Certificate) { c.SerialNumber = big.NewInt(7) }
+	one, other := newKeypair("One", nil, pkitest.Authority), newKeypair("Other", nil, pkitest.Authority)
 	ours, theirs := certify(ring().receiver.key, "AP", &one, same), certify(ring().sender.key, "AP", &other, same)
 	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Sign: parties()["RSA"].from.sign, Recipient: ours.cert, EncryptToken: TokenIssuerSerial, Parts: []OutPart{{ID: "a@x", Content: []byte("one")}}})
 	if err != nil {

@@ -1,17 +1,15 @@
 package wssec
 
 import (
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
+
+	"oncegate/connectors/pkitest"
 )
 
 // A keypair is made for the test run and never kept.
@@ -20,45 +18,19 @@ type keypair struct {
 	key  *rsa.PrivateKey
 }
 
-var serial atomic.Int64
-
 var testNow = time.Date(2026, 9, 14, 9, 31, 7, 0, time.UTC)
 
-func newKeypair(name string, issuer *keypair, edit func(*x509.Certificate)) keypair {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return certify(key, name, issuer, edit)
+func newKeypair(name string, issuer *keypair, edit pkitest.Edit) keypair {
+	return certify(pkitest.NewRSA(2048), name, issuer, edit)
 }
 
-func certify(key *rsa.PrivateKey, name string, issuer *keypair, edit func(*x509.Certificate)) keypair {
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(serial.Add(1)),
-		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    testNow.AddDate(-1, 0, 0), NotAfter: testNow.AddDate(1, 0, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+// certify certifies a key; without an issuer by itself.
+func certify(key *rsa.PrivateKey, name string, issuer *keypair, edit pkitest.Edit) keypair {
+	edits := []pkitest.Edit{pkitest.Usage(x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment), pkitest.Around(testNow), edit}
+	if issuer == nil {
+		return keypair{pkitest.SelfSigned(name, key, edits...).Cert, key}
 	}
-	if edit != nil {
-		edit(tmpl)
-	}
-	parent, signer := tmpl, key
-	if issuer != nil {
-		parent, signer = issuer.cert, issuer.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, &key.PublicKey, signer)
-	if err != nil {
-		panic(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	return keypair{cert, key}
-}
-
-func authority(c *x509.Certificate) {
-	c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
+	return keypair{pkitest.Pair{Cert: issuer.cert, Key: issuer.key}.Issue(name, key, edits...).Cert, key}
 }
 
 var ring = sync.OnceValue(func() (r struct{ sender, receiver keypair }) {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmlsec"
 )
 
@@ -182,8 +183,8 @@ func TestLayoutOfKeyAgreement(t *testing.T) {
 // A path goes from the authority that the anchor certified to the leaf (X.509 10.1).
 func TestPathEndsWithTheLeaf(t *testing.T) {
 	t.Parallel()
-	root := newKeypair("Root", nil, authority)
-	middle := newKeypair("Issuing CA", &root, authority)
+	root := newKeypair("Root", nil, pkitest.Authority)
+	middle := newKeypair("Issuing CA", &root, pkitest.Authority)
 	leaf := certify(ring().sender.key, "AP_NL_01", &middle, nil)
 	for _, tt := range []struct {
 		name  string

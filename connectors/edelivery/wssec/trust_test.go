@@ -2,7 +2,6 @@ package wssec
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -13,13 +12,14 @@ import (
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/pkitest"
 )
 
 func TestTrust(t *testing.T) {
 	t.Parallel()
-	root := newKeypair("Root", nil, authority)
-	middle := certify(ring().receiver.key, "Middle", &root, authority)
-	other := certify(ring().receiver.key, "Root", nil, authority)
+	root := newKeypair("Root", nil, pkitest.Authority)
+	middle := certify(ring().receiver.key, "Middle", &root, pkitest.Authority)
+	other := certify(ring().receiver.key, "Root", nil, pkitest.Authority)
 	key := ring().sender.key
 	leaf := func(issuer *keypair, name string, edit func(*x509.Certificate)) *x509.Certificate {
 		return certify(key, name, issuer, edit).cert
@@ -42,8 +42,8 @@ func TestTrust(t *testing.T) {
 		{"another party of the same authority", anchored, leaf(&root, "AP_FI_03", nil), nil, testNow, false},
 		{"expired", anchored, good, nil, testNow.AddDate(2, 0, 0), false},
 		{"not yet valid", anchored, good, nil, testNow.AddDate(-2, 0, 0), false},
-		{"not for signatures", anchored, leaf(&root, "AP_NL_01", func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), nil, testNow, false},
-		{"any use of the key", anchored, leaf(&root, "AP_NL_01", func(c *x509.Certificate) { c.KeyUsage = 0 }), nil, testNow, true},
+		{"not for signatures", anchored, leaf(&root, "AP_NL_01", pkitest.Usage(x509.KeyUsageKeyEncipherment)), nil, testNow, false},
+		{"any use of the key", anchored, leaf(&root, "AP_NL_01", pkitest.Usage(0)), nil, testNow, true},
 		{"authority itself", Trust{Anchors: anchored.Anchors, Names: []string{"Middle"}}, middle.cert, nil, testNow, false},
 		{"self-signed", anchored, leaf(nil, "AP_NL_01", nil), nil, testNow, false},
 		{"pinned", Trust{Pinned: []*x509.Certificate{good}}, good, nil, testNow, true},
@@ -75,7 +75,7 @@ func TestTrust(t *testing.T) {
 		}
 	})
 	t.Run("what was remembered expires with its authority", func(t *testing.T) {
-		brief := newKeypair("Brief root", nil, func(c *x509.Certificate) { authority(c); c.NotAfter = testNow.Add(time.Hour) })
+		brief := newKeypair("Brief root", nil, func(c *x509.Certificate) { pkitest.Authority(c); c.NotAfter = testNow.Add(time.Hour) })
 		v, err := NewVerifier(Trust{Anchors: []*x509.Certificate{brief.cert}, Names: []string{"AP_NL_01"}})
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func TestTrustDemands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := newKeypair("Root", nil, authority)
+	root := newKeypair("Root", nil, pkitest.Authority)
 	subject := pkix.Name{CommonName: "AP_NL_01", Organization: []string{"Gemeente, Z"}, Country: []string{"NL"}}
 	good := certify(ring().sender.key, "", &root, func(c *x509.Certificate) {
 		c.Subject, c.Policies = subject, []x509.OID{policy}
@@ -166,7 +166,7 @@ func TestTrustDemands(t *testing.T) {
 		{"leaf of any policy", func(c *x509.Certificate) { c.Policies = []x509.OID{policy} }, []x509.OID{anyway}, false},
 		{"leaf without policies", func(c *x509.Certificate) { c.Policies = []x509.OID{policy} }, nil, false},
 	} {
-		middle := certify(ring().receiver.key, "Middle", &root, func(c *x509.Certificate) { authority(c); tt.ca(c) })
+		middle := certify(ring().receiver.key, "Middle", &root, func(c *x509.Certificate) { pkitest.Authority(c); tt.ca(c) })
 		leaf := certify(ring().sender.key, "AP_NL_01", &middle, func(c *x509.Certificate) { c.Policies = tt.leaf })
 		v, err := NewVerifier(Trust{Anchors: anchors, Names: []string{"AP_NL_01"}, Policies: []x509.OID{policy}})
 		if err != nil {
@@ -185,7 +185,7 @@ func TestTrustDemands(t *testing.T) {
 
 func TestReferenceWithoutCertificate(t *testing.T) {
 	t.Parallel()
-	root := newKeypair("Root", nil, authority)
+	root := newKeypair("Root", nil, pkitest.Authority)
 	good := certify(ring().sender.key, "AP_NL_01", &root, nil).cert
 	stranger := certify(ring().sender.key, "AP_FI_03", &root, nil).cert
 	is := func(c *x509.Certificate) func(*x509.Certificate) bool {
@@ -222,7 +222,7 @@ func TestReferenceWithoutCertificate(t *testing.T) {
 
 func TestTrustAsksForRevocation(t *testing.T) {
 	t.Parallel()
-	root := newKeypair("Root", nil, authority)
+	root := newKeypair("Root", nil, pkitest.Authority)
 	good := certify(ring().sender.key, "AP_NL_01", &root, nil).cert
 	der := good.Raw
 	anchored := Trust{Anchors: []*x509.Certificate{root.cert}, Names: []string{"AP_NL_01"}}
@@ -263,9 +263,9 @@ func TestTrustAsksForRevocation(t *testing.T) {
 	}
 	t.Run("one path of two is revoked", func(t *testing.T) {
 		// The middle authority has certificates of both roots.
-		old := newKeypair("Old root", nil, authority)
-		middle := certify(ring().receiver.key, "Middle", &root, authority)
-		crossed := certify(ring().receiver.key, "Middle", &old, authority)
+		old := newKeypair("Old root", nil, pkitest.Authority)
+		middle := certify(ring().receiver.key, "Middle", &root, pkitest.Authority)
+		crossed := certify(ring().receiver.key, "Middle", &old, pkitest.Authority)
 		leaf := certify(ring().sender.key, "AP_NL_01", &middle, nil).cert
 		r := &byAnchor{bad: "Old root"}
 		v, err := NewVerifier(Trust{
@@ -285,7 +285,7 @@ func TestTrustAsksForRevocation(t *testing.T) {
 // of Open as different codes.
 func TestRevocationHasItsCode(t *testing.T) {
 	t.Parallel()
-	root := newKeypair("Root", nil, authority)
+	root := newKeypair("Root", nil, pkitest.Authority)
 	leaf := certify(ring().sender.key, "AP_NL_01", &root, nil)
 	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", SignToken: TokenBST, Sign: Identity{Certificate: leaf.cert, Key: leaf.key}})
 	if err != nil {
@@ -321,7 +321,7 @@ func (r *byAnchor) Check(_ context.Context, path []*x509.Certificate, now time.T
 func TestRecipient(t *testing.T) {
 	t.Parallel()
 	old := certify(ring().sender.key, "old", nil, func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) }).cert
-	signOnly := certify(ring().sender.key, "sign", nil, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }).cert
+	signOnly := certify(ring().sender.key, "sign", nil, pkitest.Usage(x509.KeyUsageDigitalSignature)).cert
 	got, err := Profile115.Recipient([]*x509.Certificate{old, signOnly, ring().receiver.cert}, testNow)
 	if err != nil || got != ring().receiver.cert {
 		t.Errorf("got %v, %v", got, err)
@@ -340,19 +340,14 @@ func TestEnormousKeyOfAnIssuer(t *testing.T) {
 	root := selfSigned()
 	n := make([]byte, 20<<10)
 	n[0], n[len(n)-1] = 0x80, 1
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Middle"}, NotBefore: testNow.AddDate(-1, 0, 0), NotAfter: testNow.AddDate(1, 0, 0)}
-	authority(tmpl)
-	enormous, err := x509.CreateCertificate(rand.Reader, tmpl, root.cert, &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: 1<<31 - 1}, root.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	middle := newKeypair("Middle", nil, authority)
+	enormous := root.Certify("Middle", &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: 1<<31 - 1}, pkitest.Authority, pkitest.Around(testNow))
+	middle := newKeypair("Middle", nil, pkitest.Authority)
 	leaf := certify(ring().sender.key, "AP_NL_01", &middle, nil).cert
-	v, err := NewVerifier(Trust{Anchors: []*x509.Certificate{root.cert}, Names: []string{"AP_NL_01"}})
+	v, err := NewVerifier(Trust{Anchors: []*x509.Certificate{root.Cert}, Names: []string{"AP_NL_01"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.certificate(t.Context(), leaf.Raw, [][]byte{enormous}, testNow); !errors.Is(err, errGiant) {
+	if _, err := v.certificate(t.Context(), leaf.Raw, [][]byte{enormous.Raw}, testNow); !errors.Is(err, errGiant) {
 		t.Errorf("err = %v, want %v", err, errGiant)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmldoc"
 	"oncegate/connectors/xmlsec"
 	"oncegate/schemas/canon"
@@ -195,7 +196,7 @@ func TestIssuerNameKeepsItsOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca := newKeypair("ignored", nil, func(c *x509.Certificate) { authority(c); c.RawSubject = issuer })
+	ca := newKeypair("ignored", nil, func(c *x509.Certificate) { pkitest.Authority(c); c.RawSubject = issuer })
 	cert := certify(ring().sender.key, "AP_NL_01", &ca, nil).cert
 	got := string(citation{form: TokenIssuerSerial, certificate: cert}.keyInfo())
 	const want = `<ds:X509IssuerName>1.2.840.113549.1.9.1=#160e6361406578616d706c652e6f7267,CN=Issuing CA,2.5.4.97=#0c074e54524e4c2d31,OU=PKI,O=Example\, Inc,ST=Zuid-Holland,C=NL</ds:X509IssuerName>`
@@ -206,7 +207,7 @@ func TestIssuerNameKeepsItsOrder(t *testing.T) {
 
 func TestTokenWithPath(t *testing.T) {
 	t.Parallel()
-	root := newKeypair("Root", nil, authority)
+	root := newKeypair("Root", nil, pkitest.Authority)
 	leaf := certify(ring().sender.key, "AP_NL_01", &root, nil)
 	s, err := Seal(Sealing{Messaging: header, MessageID: "m@x", Sign: Identity{Certificate: leaf.cert, Key: leaf.key}})
 	if err != nil {
