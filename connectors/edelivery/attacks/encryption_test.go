@@ -16,6 +16,7 @@ import (
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmlsec"
 )
 
@@ -183,13 +184,13 @@ func TestKeyAgreement(t *testing.T) {
 		{name: "a point of another curve than it says", under: "2.0-ecdsa", do: originator(ecKey(oid256, p384.PublicKey().Bytes())), reason: "key-unfit"},
 		{name: "a brainpool curve", under: "2.0-ecdsa", do: originator(ecKey("1.3.36.3.3.2.8.1.1.7", offCurve)), reason: "key-unfit"},
 		{name: "a curve with parameters of the sender's own", under: "2.0-ecdsa", do: originator(`<ds:KeyValue><dsig11:ECKeyValue xmlns:dsig11="http://www.w3.org/2009/xmldsig11#"><dsig11:ECParameters/></dsig11:ECKeyValue></ds:KeyValue>`), reason: "structure"},
-		{name: "X25519 where a NIST curve is agreed", under: "2.0-ecdsa", do: originator(x25519Key(must(ecdh.X25519().GenerateKey(rand.Reader)).PublicKey().Bytes())), reason: "not on a curve of the algorithm"},
+		{name: "X25519 where a NIST curve is agreed", under: "2.0-ecdsa", do: originator(x25519Key(pkitest.X25519().PublicKey().Bytes())), reason: "not on a curve of the algorithm"},
 		{name: "a NIST curve where X25519 is agreed", do: originator(ecKey(oid384, p384.PublicKey().Bytes())), reason: "not on a curve of the algorithm"},
 		{name: "an RSA key", do: originator(derKey(must(x509.MarshalPKIXPublicKey(world().rsa.mallory.Public())))), reason: "key-unfit"},
 		{name: "a key that is cut", do: originator(x25519Key(make([]byte, 31))), reason: "key-unfit"},
 		{name: "no key", do: originator(""), reason: "structure"},
 		{name: "the key of another message", do: func(p *parcel) {
-			originator(x25519Key(must(ecdh.X25519().GenerateKey(rand.Reader)).PublicKey().Bytes()))(p)
+			originator(x25519Key(pkitest.X25519().PublicKey().Bytes()))(p)
 		}, reason: failed},
 		{name: "a salt changed", do: key(func(s string) string {
 			return strings.Replace(s, value(s, "<dsig-more:Salt>", "<"), "AAAAAAAAAAAAAAAAAAAAAA==", 1)
@@ -305,7 +306,7 @@ func TestDecryptionIsNoOracle(t *testing.T) {
 		}, always...),
 		"2.0": append([]failure{
 			{"a point of small order", originator(x25519Key(make([]byte, 32)))},
-			{"another point", originator(x25519Key(must(ecdh.X25519().GenerateKey(rand.Reader)).PublicKey().Bytes()))},
+			{"another point", originator(x25519Key(pkitest.X25519().PublicKey().Bytes()))},
 			{"a wrapped key that is noise", wrapped(random(24))},
 			{"a wrapped key that is longer", wrapped(random(40))},
 		}, always...),

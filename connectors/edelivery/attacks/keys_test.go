@@ -22,6 +22,7 @@ import (
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/pkitest"
 )
 
 // by makes a message whose signer is another than the partner.
@@ -32,14 +33,14 @@ func by(who func(w *pki, k *keyring) identity, edits ...func(*letter)) func(test
 }
 
 // certified is a key of the attacker's with a certificate that issuer made.
-func certified(issuer func(*pki) *authority, name string, edits ...func(*x509.Certificate)) func(*pki, *keyring) identity {
+func certified(issuer func(*pki) pkitest.Pair, name string, edits ...pkitest.Edit) func(*pki, *keyring) identity {
 	return func(w *pki, k *keyring) identity {
-		return identity{cert: issuer(w).certify(name, k.mallory.Public(), edits...), key: k.mallory}
+		return identity{cert: certify(issuer(w), name, k.mallory.Public(), edits...), key: k.mallory}
 	}
 }
 
-func issuing(w *pki) *authority { return w.issuing }
-func rogue(w *pki) *authority   { return w.rogue }
+func issuing(w *pki) pkitest.Pair { return w.issuing }
+func rogue(w *pki) pkitest.Pair   { return w.rogue }
 
 // Who signs is not who the header says (i.15, i.16).
 func TestSigners(t *testing.T) {
@@ -48,15 +49,14 @@ func TestSigners(t *testing.T) {
 		{name: "another partner", make: by(func(_ *pki, k *keyring) identity { return k.other }), reason: "not one of this partner"},
 		{name: "ourselves", make: by(func(_ *pki, k *keyring) identity { return k.ours }), reason: "not one of this partner"},
 		{name: "self-signed, under the partner's name", make: by(func(_ *pki, k *keyring) identity {
-			self := &authority{template(partnerID), k.mallory}
-			return identity{self.certify(partnerID, k.mallory.Public()), k.mallory, nil}
+			return identity{pkitest.SelfSigned(partnerID, k.mallory, edits()...).Cert, k.mallory, nil}
 		}), reason: "validating certificate path"},
 		{name: "of an authority that bears the name of ours", make: by(certified(rogue, partnerID)), reason: "validating certificate path"},
 		{name: "an authority of the PKI, under the partner's name", make: by(certified(issuing, partnerID, asCA)), reason: "certificate of an authority"},
 		{name: "expired", make: by(certified(issuing, partnerID, func(c *x509.Certificate) { c.NotAfter = testNow.AddDate(0, 0, -1) })), reason: "certificate is valid from"},
 		{name: "not valid yet", make: by(certified(issuing, partnerID, func(c *x509.Certificate) { c.NotBefore = testNow.AddDate(0, 0, 1) })), reason: "certificate is valid from"},
-		{name: "a certificate for encryption", make: by(certified(issuing, partnerID, keyUsage(x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment))), reason: "does not allow this use"},
-		{name: "a certificate for certificates", make: by(certified(issuing, partnerID, keyUsage(x509.KeyUsageCertSign))), reason: "does not allow this use"},
+		{name: "a certificate for encryption", make: by(certified(issuing, partnerID, pkitest.Usage(x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment))), reason: "does not allow this use"},
+		{name: "a certificate for certificates", make: by(certified(issuing, partnerID, pkitest.Usage(x509.KeyUsageCertSign))), reason: "does not allow this use"},
 		{name: "a name with blanks around", make: by(certified(issuing, " "+partnerID)), reason: "not one of this partner"},
 		{name: "a name in small letters", make: by(certified(issuing, strings.ToLower(partnerID))), reason: "not one of this partner"},
 		{name: "a name with a NUL behind", make: by(certified(issuing, partnerID+"\x00.example.org")), reason: "not one of this partner"},
@@ -65,15 +65,15 @@ func TestSigners(t *testing.T) {
 			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Critical: true, Value: []byte{5, 0}}}
 		})), reason: "validating certificate path"},
 		{name: "certified by the partner's certificate", make: by(func(_ *pki, k *keyring) identity {
-			leaf := &authority{k.partner.cert, k.partner.key}
-			return identity{leaf.certify(partnerID, k.mallory.Public()), k.mallory, nil}
+			leaf := pkitest.Pair{Cert: k.partner.cert, Key: k.partner.key}
+			return identity{certify(leaf, partnerID, k.mallory.Public()), k.mallory, nil}
 		}, func(l *letter) {
 			l.seal.SignToken = wssec.TokenPKIPath
-			l.seal.Sign = l.sign.signing(world().rsa.partner.cert, world().issuing.cert)
+			l.seal.Sign = l.sign.signing(world().rsa.partner.cert, world().issuing.Cert)
 		}), reason: "validating certificate path"},
 		{name: "a path that brings its own anchor", make: by(certified(rogue, partnerID), func(l *letter) {
 			l.seal.SignToken = wssec.TokenPKIPath
-			l.seal.Sign = l.sign.signing(world().rogue.cert, world().issuing.cert)
+			l.seal.Sign = l.sign.signing(world().rogue.Cert, world().issuing.Cert)
 		}), reason: "validating certificate path"},
 		{name: "the key of another, the certificate of the partner", make: by(func(_ *pki, k *keyring) identity { return identity{cert: k.partner.cert, key: k.mallory} }), reason: "signature-invalid"},
 		{name: "the identifier of another partner's key", make: by(func(_ *pki, k *keyring) identity { return k.other }, func(l *letter) { l.seal.SignToken = wssec.TokenSKI }), reason: "refers to no certificate"},
@@ -81,14 +81,14 @@ func TestSigners(t *testing.T) {
 		{name: "a thumbprint, which is not agreed", make: by(func(_ *pki, k *keyring) identity { return k.partner }, func(l *letter) { l.seal.SignToken = wssec.TokenThumbprint }), reason: "form of token reference is not allowed"},
 		{name: "a path, which is not agreed", make: by(func(_ *pki, k *keyring) identity { return k.partner }, func(l *letter) {
 			l.seal.SignToken = wssec.TokenPKIPath
-			l.seal.Sign = l.sign.signing(world().issuing.cert, world().root.cert)
+			l.seal.Sign = l.sign.signing(world().issuing.Cert, world().root.Cert)
 		}), reason: "form of token reference is not allowed", with: []stationOption{func(p *pmode.Partner, _ *edelivery.Config) {
 			p.Allow.Tokens = []wssec.Token{wssec.TokenBST}
 		}}},
 		{name: "an RSA key of 1024 bits", make: func(t testing.TB, a agreement) *parcel {
 			key := must(rsa.GenerateKey(rand.Reader, 1024))
 			p := seal(t, a)
-			p.token(world().issuing.certify(partnerID, key.Public()).Raw)
+			p.token(certify(world().issuing, partnerID, key.Public()).Raw)
 			p.resign(key)
 			return p
 		}, reason: "key-unfit"},
@@ -113,10 +113,10 @@ func TestSigners(t *testing.T) {
 		{name: "an RSA certificate for ECDSA", under: "2.0-ecdsa", make: edited(func(p *parcel) { p.token(world().rsa.partner.cert.Raw) }), reason: "key-unfit"},
 		{name: "an RSA certificate for Ed25519", under: "2.0", make: edited(func(p *parcel) { p.token(world().rsa.partner.cert.Raw) }), reason: "key-unfit"},
 		{name: "an X25519 certificate for Ed25519", under: "2.0", make: edited(func(p *parcel) {
-			p.token(world().issuing.certify(partnerID, world().ed.partnerDecode.dh.PublicKey()).Raw)
+			p.token(certify(world().issuing, partnerID, world().ed.partnerDecode.dh.PublicKey()).Raw)
 		}), reason: "key-unfit"},
 		{name: "a certificate on P-224", under: "2.0-ecdsa", make: edited(func(p *parcel) {
-			p.token(world().issuing.certify(partnerID, must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader)).Public()).Raw)
+			p.token(certify(world().issuing, partnerID, must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader)).Public()).Raw)
 		}), reason: "key-unfit"},
 		{name: "the certificate for encryption, which signs", under: "2.0-ecdsa", make: by(func(_ *pki, k *keyring) identity { return k.partnerDecode }), reason: "does not allow this use"},
 		{name: "the certificate for encryption, which signs", make: by(func(_ *pki, k *keyring) identity { return k.partnerDecode }), reason: "does not allow this use"},
@@ -170,7 +170,7 @@ func TestTokens(t *testing.T) {
 		return must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: slices.Concat(certs...)}))
 	}
 	w := world()
-	der, ca, root := w.rsa.partner.cert.Raw, w.issuing.cert.Raw, w.root.cert.Raw
+	der, ca, root := w.rsa.partner.cert.Raw, w.issuing.Cert.Raw, w.root.Cert.Raw
 	path := func(b []byte) func(p *parcel) {
 		return func(p *parcel) {
 			p.token(b)

@@ -48,7 +48,7 @@ func agreements() map[string]agreement {
 
 func (a agreement) trust(names ...string) wssec.Trust {
 	w := world()
-	return wssec.Trust{Anchors: []*x509.Certificate{w.root.cert}, Intermediates: []*x509.Certificate{w.issuing.cert}, Names: names}
+	return wssec.Trust{Anchors: []*x509.Certificate{w.root.Cert}, Intermediates: []*x509.Certificate{w.issuing.Cert}, Names: names}
 }
 
 // known is the agreement of one side with a party.
