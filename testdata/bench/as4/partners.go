@@ -1,10 +1,6 @@
 package main
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -15,6 +11,7 @@ import (
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/pkitest"
 )
 
 // A crowd is what many partners cost.
@@ -97,25 +94,14 @@ func makeCrowd(dir string, n int) ([]byte, error) {
 	if err := os.Mkdir(filepath.Join(dir, "p"), 0o700); err != nil {
 		return nil, err
 	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
-	}
-	_, ca, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	root := &x509.Certificate{Subject: template("Authority").Subject}
+	key, root := pkitest.RSA(), pkitest.SelfSigned("Authority", pkitest.Ed25519(), bench, pkitest.Authority)
 	var b strings.Builder
 	own := fileOf(partyA, rsa115, "sign")
 	fmt.Fprintf(&b, "own:\n  party: {id: %s, type: %q}\n  domain: bench.example.org\n  signing: [{certificate: %[3]s.pem, key: %[3]s.key}]\n  decryption: [{certificate: %[3]s.pem, key: %[3]s.key}]\npartners:\n",
 		partyA, partyType, own)
 	for i := range n {
-		der, err := issue(fmt.Sprintf("AP_%d", i), key.Public(), root, ca)
-		if err != nil {
-			return nil, err
-		}
-		if err := write(filepath.Join(dir, "p"), fmt.Sprintf("%d.pem", i), "CERTIFICATE", der); err != nil {
+		c := root.Issue(fmt.Sprintf("AP_%d", i), key, bench).Cert
+		if err := os.WriteFile(filepath.Join(dir, "p", fmt.Sprintf("%d.pem", i)), pkitest.CertificatePEM(c), 0o600); err != nil {
 			return nil, err
 		}
 		fmt.Fprintf(&b, "  - name: partner-%[1]d\n    party: {id: AP_%[1]d, type: %[2]q}\n    url: https://ap-%[1]d.example/as4\n    signing: {pinned: [p/%[1]d.pem]}\n    encryption: [p/%[1]d.pem]\n    retry: {attempts: 4, initial: 2s, factor: 1.5, max: 10s}\n",
