@@ -6,5 +6,6 @@
 // cannot make is a broken program, hence it panics.
 //
 // Before it: nothing but the standard library. After it: the tests of connectors and of
-// cmd. Those of gateway, which knows no connectors, make their one certificate themselves.
+// cmd, and the measurements in testdata/bench. Those of gateway, which knows no
+// connectors, make their one certificate themselves.
 package pkitest
