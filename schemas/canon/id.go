@@ -3,8 +3,7 @@ package canon
 import (
 	"crypto/sha1" //nolint:gosec // UUIDv5 is defined over SHA-1 (RFC 9562 5.5); it is a name, not a proof.
 	"encoding/hex"
-	"fmt"
-	"strings"
+	"strconv"
 )
 
 // A MessageID names one fact on the log. It is derived from its cause and the
@@ -32,16 +31,23 @@ var namespace = [16]byte{0x5d, 0x1c, 0x7a, 0x0e, 0x3b, 0x64, 0x4f, 0x0b, 0x9c, 0
 // DeriveUUID returns the UUIDv5 of the given parts in the gateway's namespace.
 // Parts are length-prefixed, so that no two lists of parts collide.
 func DeriveUUID(parts ...string) string {
-	h := sha1.New() //nolint:gosec // see import
-	h.Write(namespace[:])
+	b := append(make([]byte, 0, 256), namespace[:]...)
 	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s", len(p), p)
+		b = append(strconv.AppendInt(b, int64(len(p)), 10), ':')
+		b = append(b, p...)
 	}
-	u := h.Sum(nil)[:16]
+	sum := sha1.Sum(b) //nolint:gosec // see import
+	u := sum[:16]
 	u[6] = u[6]&0x0f | 0x50
 	u[8] = u[8]&0x3f | 0x80
-	s := hex.EncodeToString(u)
-	return strings.Join([]string{s[:8], s[8:12], s[12:16], s[16:20], s[20:]}, "-")
+	s := make([]byte, 0, 36)
+	for i, group := range [][]byte{u[:4], u[4:6], u[6:8], u[8:10], u[10:]} {
+		if i > 0 {
+			s = append(s, '-')
+		}
+		s = hex.AppendEncode(s, group)
+	}
+	return string(s)
 }
 
 // Derive returns the id of the message that follows from cause at the named step.
