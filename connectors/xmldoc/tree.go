@@ -284,6 +284,22 @@ func (e Element) Children() iter.Seq[Element] {
 	}
 }
 
+// First returns the first child element, or the zero Element when there is none.
+func (e Element) First() Element { return e.d.element(e.i+1, e.n().end) }
+
+// Next returns the element after e below the same parent, or the zero Element.
+func (e Element) Next() Element { return e.d.element(e.n().end, e.d.nodes[e.n().parent].end) }
+
+// element returns the first element of the siblings that stand in nodes[at:end].
+func (d *Document) element(at, end int32) Element {
+	for ; at < end; at = d.nodes[at].end {
+		if d.nodes[at].kind == KindElement {
+			return Element{d, at}
+		}
+	}
+	return Element{}
+}
+
 // All yields the child elements with the name.
 func (e Element) All(name Name) iter.Seq[Element] {
 	return func(yield func(Element) bool) {

@@ -252,7 +252,7 @@ func readPublicKey(e xmldoc.Element) (*ecdh.PublicKey, error) {
 		if err := c.end(); err != nil {
 			return nil, err
 		}
-		return parsePublicKey(b)
+		return AgreementKey(b)
 	}
 	value, err := c.only(ds("KeyValue"))
 	if err != nil {
@@ -298,7 +298,8 @@ func readPublicKey(e xmldoc.Element) (*ecdh.PublicKey, error) {
 	return pub, nil
 }
 
-func parsePublicKey(der []byte) (*ecdh.PublicKey, error) {
+// AgreementKey reads a SubjectPublicKeyInfo, which must be of a curve that keys are agreed on.
+func AgreementKey(der []byte) (*ecdh.PublicKey, error) {
 	if point, ok := bytes.CutPrefix(der, []byte(x25519Info)); ok && len(point) == 32 { // the rule in profile 2.0
 		return ecdh.X25519().NewPublicKey(point)
 	}

@@ -95,8 +95,9 @@ func Sign(s Signing) (*Signature, error) {
 	out := &Signature{References: make([]Reference, 0, len(s.Targets))}
 	// The canonical ds:SignedInfo is written at once; in the document its xmlns:ds is
 	// dropped because ds:Signature declares it.
-	info := make([]byte, 0, 512+512*len(s.Targets))
-	info = append(info, `<ds:SignedInfo xmlns:ds="`+SpaceDS+`"><ds:CanonicalizationMethod Algorithm="`+string(ExclusiveC14N)+`"></ds:CanonicalizationMethod><ds:SignatureMethod Algorithm="`...)
+	buffer := octets.Get().(*[]byte)
+	defer octets.Put(buffer)
+	info := append((*buffer)[:0], `<ds:SignedInfo xmlns:ds="`+SpaceDS+`"><ds:CanonicalizationMethod Algorithm="`+string(ExclusiveC14N)+`"></ds:CanonicalizationMethod><ds:SignatureMethod Algorithm="`...)
 	info = append(append(info, s.Algorithm...), `"></ds:SignatureMethod>`...)
 	var scratch []byte
 	for i := range s.Targets {
@@ -108,6 +109,9 @@ func Sign(s Signing) (*Signature, error) {
 		out.References = append(out.References, ref)
 	}
 	info = append(info, `</ds:SignedInfo>`...)
+	if cap(info) <= maxScratch {
+		*buffer = info
+	}
 	value, err := signOctets(s, info)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errSigning, err)
@@ -162,14 +166,15 @@ func digestTarget(t *Target, alg DigestAlgorithm, scratch *[]byte) (Reference, e
 	if sources != 1 || t.CID != "" && !t.Element.IsZero() {
 		return ref, errors.New("exactly one of Element, Canonical, Content and Digest is required, and for a part not Element")
 	}
-	h := alg.Hash().New()
-	switch {
-	case t.Digest != nil:
-		if len(t.Digest) != h.Size() {
+	if t.Digest != nil {
+		if len(t.Digest) != alg.Hash().Size() {
 			return ref, errors.New("a digest of another length")
 		}
 		ref.Digest = t.Digest
 		return ref, nil
+	}
+	h := alg.Hash().New()
+	switch {
 	case t.Content != nil:
 		if _, err := io.Copy(h, t.Content); err != nil {
 			return ref, fmt.Errorf("reading the content: %w", err)

@@ -39,17 +39,7 @@ type cursor struct {
 }
 
 func childrenOf(e xmldoc.Element) cursor {
-	return cursor{e, firstElement(e.Node().FirstChild())}
-}
-
-// firstElement returns n or the first sibling after it that is an element.
-func firstElement(n xmldoc.Node) xmldoc.Element {
-	for ; !n.IsZero(); n = n.NextSibling() {
-		if e, ok := n.Element(); ok {
-			return e
-		}
-	}
-	return xmldoc.Element{}
+	return cursor{e, e.First()}
 }
 
 func (c *cursor) maybe(name xmldoc.Name) xmldoc.Element {
@@ -57,7 +47,7 @@ func (c *cursor) maybe(name xmldoc.Name) xmldoc.Element {
 	if e.IsZero() || !e.Is(name) {
 		return xmldoc.Element{}
 	}
-	c.next = firstElement(e.Node().NextSibling())
+	c.next = e.Next()
 	return e
 }
 
@@ -349,7 +339,7 @@ func decodeBase64(s string, most int) ([]byte, error) {
 	if len(s) > 4*most+64 { // room for line breaks and indentation
 		return nil, errBase64
 	}
-	if strings.ContainsAny(s, " \t") { // line ends are skipped by the decoder
+	if strings.IndexByte(s, ' ') >= 0 || strings.IndexByte(s, '\t') >= 0 { // line ends are skipped by the decoder
 		s = strings.NewReplacer(" ", "", "\t", "").Replace(s)
 	}
 	out, err := strictBase64.DecodeString(s)

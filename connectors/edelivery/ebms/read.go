@@ -65,12 +65,12 @@ func Read(messaging xmldoc.Element) (Messaging, error) {
 // the first mistake.
 type scan struct {
 	of   string
-	rest []xmldoc.Element
+	next xmldoc.Element // zero at the end
 	err  *error
 }
 
 func scanOf(e xmldoc.Element, err *error) scan {
-	return scan{of: e.Name().Local, rest: slices.Collect(e.Children()), err: err}
+	return scan{of: e.Name().Local, next: e.First(), err: err}
 }
 
 func (s *scan) fail(code Code, format string, args ...any) {
@@ -81,11 +81,11 @@ func (s *scan) fail(code Code, format string, args ...any) {
 
 // maybe returns the next child if it has the name.
 func (s *scan) maybe(local string) (xmldoc.Element, bool) {
-	if *s.err != nil || len(s.rest) == 0 || !s.rest[0].Is(eb(local)) {
+	if *s.err != nil || s.next.IsZero() || !s.next.Is(eb(local)) {
 		return xmldoc.Element{}, false
 	}
-	e := s.rest[0]
-	s.rest = s.rest[1:]
+	e := s.next
+	s.next = e.Next()
 	return e, true
 }
 
@@ -98,7 +98,7 @@ func (s *scan) need(local string) (xmldoc.Element, bool) {
 }
 
 func (s *scan) end() {
-	if *s.err == nil && len(s.rest) > 0 {
+	if *s.err == nil && !s.next.IsZero() {
 		s.fail(InvalidHeader, "unexpected or repeated element in %s", s.of)
 	}
 }

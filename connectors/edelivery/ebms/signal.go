@@ -60,7 +60,7 @@ func readSignal(e xmldoc.Element) (*Signal, error) {
 		if sig.Pull = (&PullRequest{MPC: s.attr(p, "mpc")}); sig.Pull.MPC == "" {
 			sig.Pull.MPC = DefaultMPC // ebMS3 5.2.3.1
 		}
-		if inner := scanOf(p, &err); len(inner.rest) > 0 {
+		if !p.First().IsZero() {
 			s.fail(FeatureNotSupported, "selection within a partition is not supported") // Part 2, not in the profile
 		}
 	}

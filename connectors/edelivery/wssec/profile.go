@@ -149,14 +149,13 @@ func (p Profile) encryptionKey(c *x509.Certificate) (crypto.PublicKey, error) {
 // agreementKey returns the key of a certificate for key agreement. x509 leaves the
 // PublicKey of an X25519 certificate nil.
 func agreementKey(c *x509.Certificate) (*ecdh.PublicKey, error) {
-	pub := c.PublicKey
-	if pub == nil {
-		var err error
-		if pub, err = x509.ParsePKIXPublicKey(c.RawSubjectPublicKeyInfo); err != nil {
+	switch key := c.PublicKey.(type) {
+	case nil:
+		k, err := xmlsec.AgreementKey(c.RawSubjectPublicKeyInfo)
+		if err != nil {
 			return nil, fmt.Errorf("encryption certificate: %w", err)
 		}
-	}
-	switch key := pub.(type) {
+		return k, nil
 	case *ecdh.PublicKey:
 		return key, nil
 	case *ecdsa.PublicKey:
