@@ -152,7 +152,7 @@ func (f *framing) header() (header, error) {
 		if len(line) == 0 {
 			return h, nil
 		}
-		field = append([]byte(nil), line...)
+		field = append(field[:0], line...)
 	}
 }
 

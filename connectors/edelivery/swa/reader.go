@@ -151,7 +151,7 @@ func (r *Reader) Size() int64 { return r.total }
 // that stand before the root are kept.
 func (r *Reader) Envelope() ([]byte, error) {
 	if r.plain != nil {
-		b, err := readAll(r.plain, r.lim.Envelope)
+		b, err := readAll(r.plain, r.lim.Envelope, nil)
 		r.plain, r.envelope = nil, b
 		return b, err
 	}
@@ -204,7 +204,7 @@ func (r *Reader) step() error {
 		return err
 	}
 	// An empty Content-Type is text/plain (RFC 2045 5.2), which carries nothing here.
-	media, _, err := mime.ParseMediaType(h.contentType)
+	media, err := mediaType(h.contentType)
 	if err != nil && h.contentType != "" && !errors.Is(err, mime.ErrInvalidMediaParameter) {
 		return because(Malformed, err, "reading content type of a part")
 	}
@@ -232,7 +232,7 @@ func (r *Reader) step() error {
 		if media != SOAPType {
 			return fail(Malformed, "root part is not application/soap+xml")
 		}
-		r.envelope, err = readAll(content, r.lim.Envelope)
+		r.envelope, err = readAll(content, r.lim.Envelope, r.buffers.copy)
 		return err
 	}
 	if id == "" {
@@ -308,11 +308,38 @@ func (d *decoding) Read(p []byte) (int, error) {
 	return n, io.EOF
 }
 
-func readAll(r io.Reader, limit int64) ([]byte, error) {
-	var buf bytes.Buffer
-	buf.Grow(12 << 10) // most envelopes
-	_, err := buf.ReadFrom(io.LimitReader(r, limit+1))
-	b := buf.Bytes()
+// mediaType is what the Content-Type of a part says without its parameters. Those that
+// nearly every part has are known as they are.
+func mediaType(contentType string) (string, error) {
+	switch contentType {
+	case "application/octet-stream", "application/gzip", SOAPType:
+		return contentType, nil
+	case SOAPType + "; charset=UTF-8":
+		return SOAPType, nil
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return media, err
+}
+
+// readAll reads through window, where there is one, so that what it returns is hardly
+// larger than the envelope.
+func readAll(r io.Reader, limit int64, window []byte) ([]byte, error) {
+	r = io.LimitReader(r, limit+1)
+	n, err := 0, error(nil)
+	for n < len(window) && err == nil {
+		var more int
+		more, err = r.Read(window[n:])
+		n += more
+	}
+	b := append([]byte{}, window[:n]...) // not nil: there is an envelope, however short
+	if err == nil {
+		buf := bytes.NewBuffer(b)
+		buf.Grow(8 << 10) // most envelopes
+		_, err = buf.ReadFrom(r)
+		b = buf.Bytes()
+	} else if errors.Is(err, io.EOF) {
+		err = nil
+	}
 	if err != nil {
 		if e := (*Error)(nil); errors.As(err, &e) {
 			return nil, e

@@ -30,6 +30,9 @@ func NewSpool(dir string, memory int64) *Spool { return &Spool{dir: dir, memory:
 // Size returns how many bytes were written.
 func (s *Spool) Size() int64 { return s.size }
 
+// firstRoom is what a spool begins with: a compressor writes in small pieces.
+const firstRoom = 4 << 10
+
 // Write appends p. Nothing may be written after Bytes.
 func (s *Spool) Write(p []byte) (int, error) {
 	if s.mapped != nil {
@@ -42,7 +45,7 @@ func (s *Spool) Write(p []byte) (int, error) {
 	}
 	if s.file == nil {
 		if free := cap(s.buf) - len(s.buf); free < len(p) {
-			s.buf = slices.Grow(s.buf, max(cap(s.buf), len(p))) // doubles
+			s.buf = slices.Grow(s.buf, max(cap(s.buf), len(p), int(min(firstRoom, s.memory-s.size)))) // doubles
 		}
 		s.buf = append(s.buf, p...)
 		s.size += int64(len(p))

@@ -39,13 +39,13 @@ func Write(envelope []byte, parts []OutPart, boundary string) *Body {
 		b.Length += int64(len(s))
 	}
 	head := func(first bool, mediaType, id string) {
-		var h bytes.Buffer
+		h := make([]byte, 0, 128+len(boundary)+len(mediaType)+len(id))
 		if !first {
-			h.WriteString("\r\n")
+			h = append(h, "\r\n"...)
 		}
-		h.WriteString("--" + boundary + "\r\nContent-Type: " + mediaType +
-			"\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <" + id + ">\r\n\r\n")
-		add(h.Bytes())
+		h = append(append(append(h, "--"...), boundary...), "\r\nContent-Type: "...)
+		h = append(append(h, mediaType...), "\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <"...)
+		add(append(append(h, id...), ">\r\n\r\n"...))
 	}
 	head(true, SOAPType+"; charset=UTF-8", root)
 	add(envelope)

@@ -97,7 +97,12 @@ func Seal(in Sealing) (*Sealed, error) {
 		return nil, fmt.Errorf("sealing message: %w", err)
 	}
 	out := &Sealed{References: signature.References, Parts: make([]swa.OutPart, 0, len(in.Parts))}
-	env := make([]byte, 0, 8<<10+1536*len(in.Parts)+len(messaging))
+	size := 1<<10 + signer.tokenSize() + len(signature.XML) + len(messaging) + len(body)
+	if len(in.Parts) > 0 && !in.SignOnly {
+		recipient := citation{form: cmp.Or(in.EncryptToken, TokenBST), certificate: in.Recipient, chain: in.RecipientChain}
+		size += 3<<10 + recipient.tokenSize() + len(in.Parts)<<10
+	}
+	env := make([]byte, 0, size)
 	env = append(env, `<?xml version="1.0" encoding="UTF-8"?><S12:Envelope xmlns:S12="`+soap+`"><S12:Header><wsse:Security xmlns:wsse="`+
 		xmlsec.SpaceWSSE+`" xmlns:wsu="`+xmlsec.SpaceWSU+`" S12:mustUnderstand="true">`...)
 	switch {
@@ -153,9 +158,16 @@ func encrypt(env []byte, in Sealing, id ids, out *Sealed) ([]byte, error) {
 // References returns the ds:Reference elements of an opened message, each complete
 // with its namespaces, for a receipt.
 func References(refs []xmlsec.Reference) [][]byte {
+	size := 0
+	for _, r := range refs {
+		size += len(r.Element.Raw()) + 256 // declarations that stand further out
+	}
+	all := make([]byte, 0, size)
 	out := make([][]byte, len(refs))
 	for i, r := range refs {
-		out[i] = r.Element.AppendCanonical(nil, xmldoc.C14N{})
+		from := len(all)
+		all = r.Element.AppendCanonical(all, xmldoc.C14N{})
+		out[i] = all[from:len(all):len(all)]
 	}
 	return out
 }
@@ -163,20 +175,19 @@ func References(refs []xmlsec.Reference) [][]byte {
 // CheckReceipt compares a receipt with the references of the message that it is
 // for: the sets of (URI, DigestValue) must be equal (c.2).
 func CheckReceipt(sent []xmlsec.Reference, r *ebms.Receipt) error {
-	type pair struct{ uri, digest string }
-	want := make(map[pair]bool, len(sent))
-	for _, s := range sent {
-		want[pair{s.URI, s.DigestValue()}] = true
+	want := make([]ebms.Reference, len(sent)) // each once: Sign makes no two for one target
+	for i, s := range sent {
+		want[i] = ebms.Reference{URI: s.URI, Digest: s.DigestValue()}
 	}
 	if r == nil || len(r.References) != len(want) {
 		return ebms.Errorf(ebms.InvalidReceipt, "receipt is not for this content")
 	}
 	for _, got := range r.References {
-		k := pair{got.URI, got.Digest}
-		if !want[k] {
+		i := slices.Index(want, got)
+		if i < 0 {
 			return ebms.Errorf(ebms.InvalidReceipt, "receipt is not for this content")
 		}
-		delete(want, k)
+		want = slices.Delete(want, i, i+1)
 	}
 	return nil
 }

@@ -206,7 +206,7 @@ func decodeText(e xmldoc.Element) ([]byte, error) {
 	if err != nil || len(text) > maxTokenBytes {
 		return nil, errToken
 	}
-	if strings.ContainsAny(text, " \t") {
+	if strings.IndexByte(text, ' ') >= 0 || strings.IndexByte(text, '\t') >= 0 {
 		text = strings.Join(strings.Fields(text), "")
 	}
 	b, err := base64.StdEncoding.DecodeString(text)
@@ -241,6 +241,21 @@ func (c citation) appendToken(dst []byte) []byte {
 	return append(dst, `</wsse:BinarySecurityToken>`...)
 }
 
+// tokenSize is how many bytes appendToken appends, and some more.
+func (c citation) tokenSize() int {
+	n := len(c.certificate.Raw)
+	switch c.form {
+	case TokenBST:
+	case TokenPKIPath:
+		for _, ca := range c.chain {
+			n += len(ca.Raw)
+		}
+	default:
+		return 0
+	}
+	return 512 + base64.StdEncoding.EncodedLen(n)
+}
+
 // path returns the certificates as a PkiPath: from the authority that the anchor
 // certified to the leaf (X.509 10.1). The anchor itself is known to the reader.
 func (c citation) path() []byte {
@@ -263,7 +278,7 @@ func (c citation) path() []byte {
 
 // keyInfo returns the content of a ds:KeyInfo that refers to the certificate.
 func (c citation) keyInfo() []byte {
-	b := append(make([]byte, 0, 1<<10), `<wsse:SecurityTokenReference`...)
+	b := append(make([]byte, 0, 512), `<wsse:SecurityTokenReference`...)
 	if c.form == TokenPKIPath { // Basic Security Profile 1.1, R5215: WSS4J insists
 		b = append(b, ` xmlns:wsse11="`+xmlsec.SpaceWSSE11+`" wsse11:TokenType="`+typePKIPath+`"`...)
 	}
