@@ -16,7 +16,12 @@ import (
 // receipt builds a signed receipt for the references of one message.
 func (n *node) receipt(t *pmode.Table, p *pmode.Partner, messageID string, refs []xmlsec.Reference) ([]byte, error) {
 	return n.signed(t, p, messageID, func(s *ebms.Signal, id string) []byte {
-		return ebms.AppendReceipt(make([]byte, 0, 4<<10), s, wssec.References(refs), id)
+		references := wssec.References(refs)
+		size := 2 << 10
+		for _, r := range references {
+			size += len(r) + 128
+		}
+		return ebms.AppendReceipt(make([]byte, 0, size), s, references, id)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
@@ -94,10 +95,14 @@ func (in *inbound) deliver(ctx context.Context, key, identity string) answer {
 		return in.refuse(ctx, err)
 	}
 	in.note(after)
-	stored, err := r.Remembered.Complete(after, key, identity, pack(referenceSet(in.opened.References), receipt), in.remembers())
+	ours := pack(referenceSet(in.opened.References), receipt)
+	stored, err := r.Remembered.Complete(after, key, identity, ours, in.remembers())
 	if err != nil {
 		// The message is on the log, so the receipt is true; a resend publishes the same ids.
 		r.Logger.ErrorContext(ctx, "receipt not remembered", slog.String("as4", in.header.MessageID), slog.Any("error", err))
+		return answer{status: http.StatusOK, body: receipt, outcome: "accepted"}
+	}
+	if bytes.Equal(stored, ours) {
 		return answer{status: http.StatusOK, body: receipt, outcome: "accepted"}
 	}
 	a := in.again(ctx, stored) // the first answer wins
@@ -288,7 +293,7 @@ func (in *inbound) audit(ms []canon.Message, receipt []byte) canon.Message {
 		event.Proof = receipt
 	}
 	for i, p := range in.opened.Parts {
-		event.Digests[fmt.Sprintf("part-%d", i+1)] = hexDigest(p.Digest)
+		event.Digests["part-"+strconv.Itoa(i+1)] = hexDigest(p.Digest)
 	}
 	cause := canon.Message{
 		ID:           canon.MessageID(canon.DeriveUUID("as4 message", in.header.From.ID.Scheme, in.header.From.ID.ID, in.header.MessageID)),

@@ -155,10 +155,15 @@ const overhead = 12 + 16 // nonce and tag of AES-GCM
 // are compressed always, which no agreement forbids (a.4, b.3).
 func textual(mediaType string) bool {
 	t, _, err := mime.ParseMediaType(mediaType)
-	return err != nil || strings.HasPrefix(t, "text/") || isXML(t)
+	return err != nil || strings.HasPrefix(t, "text/") || ofXML(t)
 }
 
 func isXML(mediaType string) bool {
 	t, _, err := mime.ParseMediaType(mediaType)
-	return err == nil && (t == "text/xml" || t == "application/xml" || strings.HasSuffix(t, "+xml"))
+	return err == nil && ofXML(t)
+}
+
+// ofXML is isXML of a type without parameters.
+func ofXML(t string) bool {
+	return t == "text/xml" || t == "application/xml" || strings.HasSuffix(t, "+xml")
 }
