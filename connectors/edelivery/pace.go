@@ -21,6 +21,7 @@ type paced struct {
 	most int64     // how many bytes may come
 	n    int64
 	err  error // how it ended
+	free bool  // the connection knows no deadline
 }
 
 func (p *paced) Read(b []byte) (int, error) {
@@ -50,5 +51,10 @@ func (p *paced) raise(most int64) { p.most = max(p.most, most) }
 // bound sets until when the next bytes must be there. Set after the last Read it holds
 // for what the server reads of the body before it answers.
 func (p *paced) bound() bool {
-	return p.conn.SetReadDeadline(p.end.Add(time.Duration(p.n/pace)*time.Second)) == nil
+	if p.free {
+		return false
+	}
+	err := p.conn.SetReadDeadline(p.end.Add(time.Duration(p.n/pace) * time.Second))
+	p.free = errors.Is(err, http.ErrNotSupported)
+	return err == nil
 }

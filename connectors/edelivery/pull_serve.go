@@ -287,7 +287,7 @@ func (n *node) settled(ctx context.Context, e *errand, s *canon.Shelved) (bool, 
 // settle records how a message on the shelf ended, says so on the log, and takes it
 // down. The first outcome wins; called again it says the same.
 func (n *node) settle(ctx context.Context, e *errand, d delivery) error {
-	data, err := json.Marshal(d)
+	data, err := d.encode()
 	if err != nil {
 		return fmt.Errorf("remembering what was sent: %w", err)
 	}
