@@ -9,6 +9,7 @@ import (
 func escapeCID(cid string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
+	b.Grow(len(cid) + 16) // seldom is a byte escaped
 	for i := 0; i < len(cid); i++ {
 		c := cid[i]
 		if 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("-._~!$&'()*+,;=:@/", c) >= 0 {

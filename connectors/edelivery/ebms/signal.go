@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"oncegate/connectors/xmldoc"
 )
@@ -112,9 +113,17 @@ func readReceipt(e xmldoc.Element, s *scan) *Receipt {
 			s.fail(InvalidHeader, "reference without a digest")
 			return nil
 		}
-		r.References = append(r.References, Reference{URI: uri, Digest: strings.Join(strings.Fields(digest), "")})
+		r.References = append(r.References, Reference{URI: uri, Digest: joined(digest)})
 	}
 	return r
+}
+
+// joined returns s without white space, which a stack may break base64 with.
+func joined(s string) string {
+	if !strings.ContainsFunc(s, unicode.IsSpace) {
+		return s
+	}
+	return strings.Join(strings.Fields(s), "")
 }
 
 func readError(e xmldoc.Element, s *scan) SignalError {

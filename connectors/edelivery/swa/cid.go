@@ -24,6 +24,7 @@ func DecodeCID(href string) (string, bool) {
 func EncodeCID(id string) string {
 	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/" // as xmlsec writes references
 	var b strings.Builder
+	b.Grow(len("cid:") + len(id) + 16) // seldom is a byte escaped
 	b.WriteString("cid:")
 	for i := range len(id) {
 		if strings.IndexByte(plain, id[i]) >= 0 {
