@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"time"
@@ -14,6 +15,12 @@ import (
 // shelf is where messages wait for partners that fetch them.
 func (n *Node) shelf() (*redisstore.Shelf, error) {
 	return redisstore.NewShelf(redisstore.ShelfConfig{Client: n.redis, Prefix: n.prefix(), Sealer: n.keyring})
+}
+
+// Unsent counts the messages to other access points whose outcome is not on the log.
+func (n *Node) Unsent(ctx context.Context) (count int, err error) {
+	err = n.unsent(ctx, func(canon.Message) error { count++; return nil })
+	return count, err
 }
 
 // unsent yields the messages to other access points of the last term of which the log
@@ -32,8 +39,13 @@ func (n *Node) unsent(ctx context.Context, yield func(canon.Message) error) erro
 			return f(m)
 		})
 	}
-	series := func(id canon.MessageID, n int) string { return string(id) + " " + strconv.Itoa(n) }
-	delivered := map[string]bool{}
+	// Of many messages: 16 bytes of a digest for each.
+	series := func(id canon.MessageID, n int) (key [16]byte) {
+		sum := sha256.Sum256([]byte(string(id) + " " + strconv.Itoa(n)))
+		copy(key[:], sum[:])
+		return key
+	}
+	delivered := map[[16]byte]bool{}
 	err := read(canon.KindDeliveryReceipt, func(m canon.Message) error {
 		if d, ok := m.Body.(*canon.DeliveryReceipt); ok {
 			delivered[series(d.Of, d.Series)] = true

@@ -30,8 +30,8 @@ type observer struct {
 	l    *Landscape
 	node func(member string) *node.Node
 	// overtaken allows that an exchange ended, and its key was forgotten, before a
-	// dead sender could say what became of its preview offer. The person came by
-	// that offer, so it arrived; the sender can only say that it cannot tell.
+	// dead sender could say what became of its request or preview offer. They were
+	// answered, so they arrived; the sender can only say that it cannot tell.
 	overtaken bool
 }
 
@@ -125,7 +125,8 @@ func (o *observer) count(ctx context.Context, t *testing.T, res *Result) effects
 }
 
 func overtaken(of string, code canon.Code) bool {
-	return of == string(canon.KindPreviewRequired) && code == canon.CodePayloadForgotten
+	answered := of == string(canon.KindPreviewRequired) || of == string(canon.KindEvidenceRequest)
+	return answered && code == canon.CodePayloadForgotten
 }
 
 // check compares what an exchange did with what it should have done.

@@ -95,6 +95,14 @@ func (v *village) quiet(ctx context.Context, t *testing.T) {
 			}
 			return err == nil, err
 		})
+		// Those that the partner did not take at once are nobody's in the log any more.
+		until(ctx, t, "every message of "+member+" to have its outcome", func() (bool, error) {
+			n, err := v.see.node(member).Unsent(ctx)
+			if err == nil && n > 0 {
+				err = fmt.Errorf("%d messages wait", n)
+			}
+			return err == nil, err
+		})
 	}
 }
 

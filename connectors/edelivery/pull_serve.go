@@ -98,7 +98,7 @@ func (in *inbound) serve(ctx context.Context) answer {
 		}
 		// A large message is longer on its way than the lease that it was taken for.
 		until := r.Now().Add(span(p, l))
-		if err := r.Shelf.Wait(ctx, s.Message.ID, s.Message.Series, s.Taken, until); err != nil {
+		if err := r.Shelf.Hold(ctx, s.Message.ID, s.Message.Series, until); err != nil {
 			l.close(ctx, r.Logger)
 			return in.refuse(ctx, fmt.Errorf("holding a message that is fetched: %w", err))
 		}

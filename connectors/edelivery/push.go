@@ -20,10 +20,10 @@ import (
 // makes the further attempts.
 
 const (
-	retryEvery     = time.Second     // how often the shelf is asked for messages whose time has come
-	retryAtOnce    = 8               // attempts at once, of all partners
-	retryOfPartner = 2               // of one
-	retryLease     = 2 * time.Minute // after which the attempt of a worker that died is over
+	retryEvery     = time.Second      // how often the shelf is asked for messages whose time has come
+	retryAtOnce    = 8                // attempts at once, of all partners
+	retryOfPartner = 2                // of one
+	retryLease     = 15 * time.Second // after which the attempt of a worker that died is over; who lives prolongs it
 )
 
 // pushing begins the names of partitions on the shelf that nobody fetches: no
@@ -244,12 +244,9 @@ func (s *Sender) resend(ctx context.Context, item *canon.Shelved) error {
 		}
 	}
 	longest := span(e.partner, l)
-	if longest > retryLease/2 {
-		if err := s.Shelf.Wait(ctx, item.Message.ID, item.Message.Series, item.Taken, s.Now().Add(longest+retryLease)); err != nil {
-			return fmt.Errorf("keeping the message for its attempt: %w", err)
-		}
-	}
+	release := s.hold(ctx, e, item)
 	d, next, err := s.attempt(ctx, e, l, item.Taken, item.Expires.Add(-longest))
+	release()
 	if err != nil {
 		return err
 	}
@@ -263,6 +260,25 @@ func (s *Sender) resend(ctx context.Context, item *canon.Shelved) error {
 	}
 	s.noteOut(after, e, canon.MessageNote{State: canon.MessageWaitingForRetry, Attempts: item.Taken, Next: next})
 	return nil
+}
+
+// hold prolongs the lease of a message until it is released. A lease that ran out all
+// the same, as when the memory was away, costs a duplicate, which the partner finds.
+func (s *Sender) hold(ctx context.Context, e *errand, item *canon.Shelved) (release func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for wait(ctx, retryLease/3) {
+			err := s.Shelf.Hold(ctx, item.Message.ID, item.Message.Series, s.Now().Add(retryLease))
+			if err != nil && ctx.Err() == nil {
+				s.Logger.WarnContext(ctx, "message is not held while it is sent", slog.String("as4", e.id), slog.Any("error", err))
+			}
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
 }
 
 // changed says why a message cannot be sent under the agreement that is in force now.

@@ -291,7 +291,7 @@ func TestProcessEndsWhileItSends(t *testing.T) {
 		n    int
 	}{
 		"stops": {false, []string{"sweden 0s", "sweden 1m0s", "sweden 1m30s"}, 2},
-		"dies":  {true, []string{"sweden 0s", "sweden 3m0s"}, 3},
+		"dies":  {true, []string{"sweden 0s", "sweden 1m15s"}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inPushRig(t, steady, func(r *pushRig) {
@@ -321,6 +321,26 @@ func TestProcessEndsWhileItSends(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An attempt may be longer than the lease: nobody else makes it meanwhile.
+func TestAttemptIsHeld(t *testing.T) {
+	inPushRig(t, steady, func(r *pushRig) {
+		r.set("sweden", later)
+		m := r.message("m", swedenID)
+		r.handle(m, false)
+		r.set("sweden", func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})
+		time.Sleep(time.Minute + 3*retryLease)
+		if s, err := r.shelf.Take(t.Context(), "push sweden", r.config.Now(), retryLease); s != nil || err != nil {
+			t.Errorf("Take while it is sent = %v, %v; want nothing", s, err)
+		}
+		r.set("sweden", nil)
+		time.Sleep(5 * time.Minute)
+		r.one(m, canon.DeliveryAcknowledged, 3, "")
+	})
 }
 
 // A process that dies after the peer has the message and before the log has the outcome:

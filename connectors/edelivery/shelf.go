@@ -27,6 +27,9 @@ type Shelf interface {
 	// Take hands out the oldest message of the partition that is ready at now, until
 	// lease has passed; nil where there is none. Taken counts this time too.
 	Take(ctx context.Context, partition string, now time.Time, lease time.Duration) (*canon.Shelved, error)
+	// Hold prolongs the lease of a message of that series which is handed out now. It does
+	// nothing for any other.
+	Hold(ctx context.Context, id canon.MessageID, series int, until time.Time) error
 	// Keep notes what the receipt of a message must match. It does nothing for a
 	// message that is not there.
 	Keep(ctx context.Context, id canon.MessageID, kept []byte) error
@@ -118,6 +121,16 @@ func (m *MemoryShelf) Take(_ context.Context, partition string, now time.Time, l
 	first.Taken++
 	first.until, first.waits = now.Add(lease), false
 	return first.copy(), nil
+}
+
+// Hold implements Shelf.
+func (m *MemoryShelf) Hold(_ context.Context, id canon.MessageID, series int, until time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s, ok := m.items[id]; ok && s.Message.Series == series && s.Taken > 0 && !s.waits {
+		s.until = until
+	}
+	return nil
 }
 
 // Keep implements Shelf.

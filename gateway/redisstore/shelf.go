@@ -131,6 +131,17 @@ while true do
   end
 end`)
 
+	holdScript = redis.NewScript(setTerm + `
+local item, due, sets, id, till = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[3]
+local shelf, series, taken, attempts, expires = unpack(redis.call('HMGET', item, 'shelf', 'series', 'taken', 'attempts', 'expires'))
+if series ~= ARGV[2] or not redis.call('ZSCORE', sets .. 'out:' .. shelf, id) then return 0 end
+local term = redis.call('PTTL', item)
+add(sets .. 'out:' .. shelf, till, id, term)
+if tonumber(taken) >= tonumber(attempts) then
+  add(due, tonumber(till) < tonumber(expires) and till or expires, id, term)
+end
+return 1`)
+
 	keepScript = redis.NewScript(`
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'kept', ARGV[1]) end
 return 1`)
@@ -232,6 +243,13 @@ func (s *Shelf) Take(ctx context.Context, partition string, now time.Time, lease
 		fields[flat[i]] = flat[i+1]
 	}
 	return s.read(ctx, fields)
+}
+
+// Hold prolongs the lease of a message of that series which is handed out now.
+func (s *Shelf) Hold(ctx context.Context, id canon.MessageID, series int, until time.Time) error {
+	name := hashOf(string(id))
+	keys := []string{s.key("item:" + name), s.key("due"), s.key("")}
+	return unavailable("holding a message", holdScript.Run(ctx, s.cfg.Client, keys, name, series, millis(until)).Err())
 }
 
 // Keep notes what the receipt of a message must match.

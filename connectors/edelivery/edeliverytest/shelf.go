@@ -19,6 +19,7 @@ import (
 type Shelf interface {
 	Put(ctx context.Context, s canon.Shelved) error
 	Take(ctx context.Context, partition string, now time.Time, lease time.Duration) (*canon.Shelved, error)
+	Hold(ctx context.Context, id canon.MessageID, series int, until time.Time) error
 	Keep(ctx context.Context, id canon.MessageID, kept []byte) error
 	Wait(ctx context.Context, id canon.MessageID, series, taken int, until time.Time) error
 	Wake(ctx context.Context, partition string) error
@@ -108,10 +109,24 @@ func (r *shelfRig) keep(s canon.Shelved, kept string) {
 	}
 }
 
+func (r *shelfRig) hold(s canon.Shelved, d time.Duration) {
+	r.t.Helper()
+	if err := r.shelf.Hold(r.t.Context(), s.Message.ID, s.Message.Series, r.now.Add(d)); err != nil {
+		r.t.Fatalf("Hold: %v", err)
+	}
+}
+
 func (r *shelfRig) wait(s canon.Shelved, taken int, d time.Duration) {
 	r.t.Helper()
 	if err := r.shelf.Wait(r.t.Context(), s.Message.ID, s.Message.Series, taken, r.now.Add(d)); err != nil {
 		r.t.Fatalf("Wait: %v", err)
+	}
+}
+
+func (r *shelfRig) wake(partition string) {
+	r.t.Helper()
+	if err := r.shelf.Wake(r.t.Context(), partition); err != nil {
+		r.t.Fatalf("Wake: %v", err)
 	}
 }
 
@@ -250,6 +265,29 @@ func RunShelf(t *testing.T, open func(t *testing.T) (s Shelf, lose func())) {
 			r.due()
 			r.take("urn:mpc:a", nil, 0)
 		},
+		"held it stays handed out, also when others are woken": func(r *shelfRig) {
+			a, b := r.message(1), r.message(2)
+			b.Attempts = 1
+			r.put(a, b)
+			r.hold(a, time.Hour) // not handed out yet
+			r.take("urn:mpc:a", &a, 1)
+			r.take("urn:mpc:a", &b, 1)
+			r.hold(a, 2*shelfLease)
+			r.hold(b, 2*shelfLease)
+			again := a
+			again.Message.Series = 1
+			r.hold(again, 3*shelfLease) // of another series
+			r.pass(shelfLease)
+			r.wake("urn:mpc:a")
+			r.take("urn:mpc:a", nil, 0)
+			r.due()
+			r.pass(shelfLease)
+			r.take("urn:mpc:a", &a, 2)
+			r.due(b)
+			r.drop(b)
+			r.hold(b, time.Hour)
+			r.find(b, false, 0, nil)
+		},
 		"used up it is due once the last lease ended": func(r *shelfRig) {
 			a, b := r.message(1), r.message(2)
 			r.put(a, b)
@@ -321,9 +359,7 @@ func RunShelf(t *testing.T, open func(t *testing.T) (s Shelf, lose func())) {
 			b.From, c.From = time.Time{}, time.Time{}
 			r.take("urn:mpc:a", &a, 1)
 			r.take("urn:mpc:a", nil, 0)
-			if err := r.shelf.Wake(r.t.Context(), "urn:mpc:a"); err != nil {
-				r.t.Fatal(err)
-			}
+			r.wake("urn:mpc:a")
 			r.take("urn:mpc:a", &b, 1)
 			r.take("urn:mpc:a", nil, 0)
 			r.take("urn:mpc:c", nil, 0)
