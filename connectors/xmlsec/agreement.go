@@ -56,6 +56,11 @@ func curveOf(c ecdh.Curve) (curve, bool) {
 	return all[i], true
 }
 
+// derInteger begins no X25519 key that we send. Santuario (4.0) tries the kinds of key one
+// after the other, DSA first, and the JDK reads whatever looks like a DER INTEGER as a DSA
+// key: one message of two thousand would be refused as "Unsupported key type".
+const derInteger = 2
+
 // newAgreement makes an ephemeral key for one message.
 func newAgreement(recipient *ecdh.PublicKey) (*agreement, error) {
 	if recipient == nil {
@@ -69,12 +74,16 @@ func newAgreement(recipient *ecdh.PublicKey) (*agreement, error) {
 		a.algorithm = X25519
 	}
 	_, _ = rand.Read(a.salt) // never fails, or ends the program
-	var err error
-	if a.ephemeral, err = recipient.Curve().GenerateKey(rand.Reader); err != nil {
-		return nil, err
+	for {
+		var err error
+		if a.ephemeral, err = recipient.Curve().GenerateKey(rand.Reader); err != nil {
+			return nil, err
+		}
+		a.originator = a.ephemeral.PublicKey()
+		if a.algorithm != X25519 || a.originator.Bytes()[0] != derInteger {
+			return a, nil
+		}
 	}
-	a.originator = a.ephemeral.PublicKey()
-	return a, nil
 }
 
 func (a *agreement) wrap(recipient *ecdh.PublicKey, key []byte) ([]byte, error) {
