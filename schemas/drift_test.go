@@ -28,6 +28,7 @@ var bodies = map[canon.Kind]struct {
 	canon.KindExchangeNotice:   {&canon.ExchangeNotice{}, nil},
 	canon.KindDeadline:         {&canon.Deadline{}, nil},
 	canon.KindAudit:            {&canon.AuditEvent{}, nil},
+	canon.KindRoute:            {&canon.Route{}, nil},
 }
 
 // TestNoDrift: a schema has the fields of the Go type, down to the last struct,

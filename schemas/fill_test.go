@@ -185,6 +185,16 @@ func word(rt *rapid.T, kind string) string {
 		return string(pick(rt, canon.Kinds()...))
 	case "specification":
 		return pick(rt, "oots-edm:v1.2", "oots-edm:v2.0")
+	case "specifications":
+		return pick(rt, "oots-edm:v1.2", "oots-edm:v2.0")
+	case "edition":
+		return pick(rt, "oots-cs:v1.2", "oots-cs:v2.0")
+	case "source":
+		return "https://dsd.example/" + uuid(rt)
+	case "query", "signer":
+		return rapid.StringOfN(rapid.Rune(), 1, 60, -1).Draw(rt, kind)
+	case "requirements":
+		return "https://sr.oots.tech.ec.europa.eu/requirements/" + uuid(rt)
 	case "scheme":
 		return pick(rt, "urn:cef.eu:names:identifier:EAS:9939", "urn:oasis:names:tc:ebcore:partyid-type:unregistered:oots")
 	case "lang", "languages", "country", "nationality":
@@ -201,7 +211,7 @@ func word(rt *rapid.T, kind string) string {
 		return pick(rt, canon.RoleMain, "Annex", "HumanReadableVersion", "Translation")
 	case "issuedOn", "birthDate":
 		return time.Unix(rapid.Int64Range(-2e9, 4e9).Draw(rt, kind), 0).UTC().Format(time.DateOnly)
-	case "procedure":
+	case "procedure", "procedures":
 		return pick(rt, "00", "R1", "T3", "AM1", "X11")
 	case "assurance":
 		return pick(rt, "Low", "Substantial", "High")

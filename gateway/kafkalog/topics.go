@@ -45,23 +45,34 @@ func (c *Cluster) Catalogue() []TopicSpec {
 		if k == canon.KindAudit {
 			keep = c.cfg.AuditRetention
 		}
+		settings := c.kept(keep)
+		if k.Compacted() {
+			settings = c.compacted()
+		}
 		out = append(out,
-			TopicSpec{Name: TopicOf(k), Settings: c.kept(keep)},
+			TopicSpec{Name: TopicOf(k), Settings: settings},
 			// One partition: dead letters are few, and are read in order of death.
 			TopicSpec{Name: DeadLetters(TopicOf(k)), Partitions: 1, Settings: c.kept(keep)})
 	}
-	keys := c.kept(0)
-	if !c.cfg.Embedded {
-		keys["cleanup.policy"] = "compact"
-		// A forgotten key is gone from the log within a day of its tombstone.
-		keys["max.compaction.lag.ms"] = ms(24 * time.Hour)
-		keys["min.cleanable.dirty.ratio"] = "0.1"
-		keys["delete.retention.ms"] = ms(24 * time.Hour)
-		keys["segment.ms"] = ms(24 * time.Hour)
-	}
 	return append(out,
 		TopicSpec{Name: TopicPayload, Settings: c.kept(c.cfg.Retention)},
-		TopicSpec{Name: TopicPayloadKey, Settings: keys})
+		TopicSpec{Name: TopicPayloadKey, Settings: c.compacted()})
+}
+
+// compacted returns the settings of a topic that keeps the latest record of every
+// key. The embedded broker must not compact: it would lose the topic when it dies
+// in between, so it keeps everything.
+func (c *Cluster) compacted() map[string]string {
+	s := c.kept(0)
+	if !c.cfg.Embedded {
+		s["cleanup.policy"] = "compact"
+		// A forgotten key is gone from the log within a day of its tombstone.
+		s["max.compaction.lag.ms"] = ms(24 * time.Hour)
+		s["min.cleanable.dirty.ratio"] = "0.1"
+		s["delete.retention.ms"] = ms(24 * time.Hour)
+		s["segment.ms"] = ms(24 * time.Hour)
+	}
+	return s
 }
 
 // embeddedBytes is how much one partition keeps on the embedded broker, which

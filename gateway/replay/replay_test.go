@@ -126,6 +126,7 @@ func TestSelectionsRefused(t *testing.T) {
 		"no topic":            {},
 		"payloads":            {Topics: []string{"payload.v1"}},
 		"keys":                {Topics: []string{"payload.key.v1"}},
+		"a state":             {Topics: []string{"routing.route.v1"}},
 		"dlq by name":         {Topics: []string{queries + ".dlq"}},
 		"offsets of two":      {Topics: two, FromOffset: ptr(int64(1))},
 		"partition of two":    {Topics: two, Partition: ptr(1)},

@@ -50,6 +50,8 @@ func (s *Selection) Validate() error {
 	for _, t := range s.Topics {
 		if !slices.Contains(canon.Kinds(), canon.Kind(t)) {
 			errs = append(errs, fmt.Errorf("topic %q: not a canonical kind", t))
+		} else if canon.Kind(t).Compacted() && !s.Dead {
+			errs = append(errs, fmt.Errorf("topic %q: holds a state: an older record sent again would undo the newest", t))
 		}
 	}
 	if (s.Partition != nil || s.FromOffset != nil || s.ToOffset != nil) && len(s.Topics) != 1 {

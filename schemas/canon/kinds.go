@@ -20,7 +20,13 @@ const (
 	KindExchangeNotice   Kind = "exchange.notice.v1"
 	KindDeadline         Kind = "exchange.deadline.v1"
 	KindAudit            Kind = "audit.v1"
+	KindRoute            Kind = "routing.route.v1"
 )
+
+// Compacted reports that the topic of a kind holds the latest message of every
+// conversation, for ever: it is a state, not a history. What stands there is read
+// from the beginning by everybody who needs it, and is never replayed.
+func (k Kind) Compacted() bool { return k == KindRoute }
 
 // A Body is what a message says.
 type Body interface{ Kind() Kind }
@@ -38,6 +44,7 @@ var newBody = map[Kind]func() Body{
 	KindExchangeNotice:   func() Body { return new(ExchangeNotice) },
 	KindDeadline:         func() Body { return new(Deadline) },
 	KindAudit:            func() Body { return new(AuditEvent) },
+	KindRoute:            func() Body { return new(Route) },
 }
 
 // Kinds lists every kind of body, in the order of the constants.
@@ -45,7 +52,7 @@ func Kinds() []Kind {
 	return []Kind{
 		KindEvidenceRequest, KindPreviewRequired, KindEvidenceResponse, KindEvidenceRefusal,
 		KindPreviewOpened, KindRegisterQuery, KindRegisterRecord, KindConsentDecision,
-		KindDeliveryReceipt, KindExchangeNotice, KindDeadline, KindAudit,
+		KindDeliveryReceipt, KindExchangeNotice, KindDeadline, KindAudit, KindRoute,
 	}
 }
 
