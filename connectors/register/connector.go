@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"oncegate/connectors/xmldoc"
@@ -102,6 +103,8 @@ func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Messag
 			return nil, err // we are being stopped: the register is not to blame
 		}
 		return nil, canon.NewFault(res.code, res.err, "register %s: %s", c.def.Name, res.detail)
+	case outcomeDeferred:
+		rec.Outcome, rec.AvailableAt = row.record, res.available
 	default:
 		rec.Outcome, rec.Code, rec.Detail = row.record, res.code, res.detail
 	}
@@ -129,7 +132,10 @@ type result struct {
 	record   []byte // found: canonical JSON
 	evidence []byte // found: the evidence document
 	issuedOn string
+	with     []attachment
 	report   mapping.Report
+
+	available time.Time // deferred
 }
 
 // ask makes one call and reads the answer.
@@ -206,7 +212,18 @@ func (d *Definition) read(reply *raw, in any) result {
 			return invalid(firstFault(err), err)
 		}
 		if ok {
-			return result{outcome: o.means, detail: "the register says so"}
+			res := result{outcome: o.means, detail: "the register says so"}
+			if o.means != outcomeDeferred {
+				return res
+			}
+			text, err := reading.Text(o.available)
+			if err != nil {
+				return invalid(firstFault(err), err)
+			}
+			if res.available, err = moment(text); err != nil {
+				return invalid(err.Error(), err)
+			}
+			return res
 		}
 	}
 	if a.outcome != outcomeUnset {
@@ -265,7 +282,29 @@ func (d *Definition) render(reading *mapping.Reading, in any) result {
 	if res.evidence, err = document(e); err != nil {
 		return fail(err)
 	}
+	for i := range d.supplements {
+		a, ok, report, err := d.supplements[i].make(reading, value)
+		res.report.Unmapped = append(res.report.Unmapped, report.Unmapped...)
+		if err != nil {
+			failed := fail(fmt.Errorf("supplement %d: %w", i+1, err))
+			failed.code = canon.CodeMappingFailed
+			return failed
+		}
+		if ok {
+			res.with = append(res.with, a)
+		}
+	}
 	return res
+}
+
+// moment reads a time, or a day, which begins in UTC.
+func moment(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, errors.New("available is not a time of the form YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ")
 }
 
 // samePerson compares record and query where the definition says so and both
@@ -315,7 +354,7 @@ func (c *Connector) keep(ctx context.Context, m canon.Message, rec *canon.Regist
 		issued = m.At.UTC().Format(time.DateOnly) // the query's own time: the same on every repetition
 	}
 	dist := c.def.EvidenceType.Distributions[0]
-	rec.Documents = []canon.Document{{
+	main := canon.Document{
 		ID:             canon.DeriveUUID("document", string(m.ID)),
 		Role:           canon.RoleMain,
 		Classification: c.def.EvidenceType.Classification,
@@ -325,7 +364,19 @@ func (c *Connector) keep(ctx context.Context, m canon.Message, rec *canon.Regist
 		Languages:      dist.Languages,
 		ConformsTo:     dist.ConformsTo,
 		Payload:        evidence,
-	}}
+	}
+	rec.Documents = []canon.Document{main}
+	for i, a := range res.with {
+		ref, err := c.with.Payloads.Put(ctx, m.Conversation, a.def.format, bytes.NewReader(a.content))
+		if err != nil {
+			return fmt.Errorf("storing a supplement: %w", err)
+		}
+		rec.Documents = append(rec.Documents, canon.Document{
+			ID: canon.DeriveUUID("document", string(m.ID), strconv.Itoa(i+1)), Role: a.def.role, For: main.ID,
+			Classification: main.Classification, Titles: a.def.titles, Issuer: main.Issuer, IssuedOn: issued,
+			Languages: a.def.languages, ConformsTo: a.def.conformsTo, Payload: ref,
+		})
+	}
 	return nil
 }
 

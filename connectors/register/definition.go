@@ -36,6 +36,8 @@ type Definition struct {
 	query     *mapping.Program // nil for a transport that sends no document
 	reply     reply
 	evidence  *mapping.Program
+
+	supplements []supplement
 }
 
 // Subject says whom a register knows.
@@ -66,8 +68,9 @@ type sameRule struct {
 
 // outcomeRule names an answer that is no record.
 type outcomeRule struct {
-	when  *mapping.Expr
-	means outcome
+	when      *mapping.Expr
+	means     outcome
+	available *mapping.Expr // deferred: when there will be a record
 }
 
 // Load reads every folder of fsys that holds a register.yaml. All faults of all
@@ -119,7 +122,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 		return nil, doc.Err()
 	}
 	f := root.Fields("apiVersion", "kind", "name", "title", "country", "about", "evidence_type", "issuer",
-		"transport", "prefixes", "code_lists", "query", "reply", "evidence")
+		"transport", "prefixes", "code_lists", "query", "reply", "evidence", "supplements")
 	f["apiVersion"].RequiredText(root, "apiVersion")
 	f["apiVersion"].Word(mapping.APIVersion)
 	f["kind"].RequiredText(root, "kind")
@@ -148,6 +151,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 	scope := mapping.NewScope(f["prefixes"], f["code_lists"])
 	d.query = section(root, f["query"], "query", scope, mapping.ValueToXML, false)
 	d.evidence = section(root, f["evidence"], "evidence", scope, mapping.ValueToXML, true)
+	d.supplementsSection(f["supplements"], scope)
 	d.replySection(root, f["reply"], scope)
 	d.transportSection(root, f["transport"], f["query"], scope)
 	if err := doc.Err(); err != nil {
@@ -234,7 +238,7 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 	}
 	f := v.Fields("outcomes", "hits", "issued_on", "rules", "same")
 	for _, item := range f["outcomes"].Items() {
-		o := item.Fields("when", "means")
+		o := item.Fields("when", "means", "available")
 		if !o["when"].Exists() {
 			item.Fault("missing key %q", "when")
 		}
@@ -243,7 +247,14 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 		if word != "" && !ok {
 			o["means"].Fault("want one of %s", strings.Join(outcomeWords(), ", "))
 		}
-		d.reply.outcomes = append(d.reply.outcomes, outcomeRule{scope.Expr(o["when"], mapping.TypeBool), means})
+		if (means == outcomeDeferred) != o["available"].Exists() {
+			item.Fault("available says when a deferred record will be there, and stands with means: deferred alone")
+		}
+		rule := outcomeRule{when: scope.Expr(o["when"], mapping.TypeBool), means: means}
+		if o["available"].Exists() {
+			rule.available = scope.Expr(o["available"], mapping.TypeText)
+		}
+		d.reply.outcomes = append(d.reply.outcomes, rule)
 	}
 	for _, item := range f["same"].Items() {
 		s := item.Fields("asked", "got")

@@ -17,6 +17,7 @@ const (
 	outcomeAmbiguous           // several records: nobody here may choose
 	outcomeUnavailable         // the register cannot answer now: try again
 	outcomeInvalid             // the register answered what cannot be used
+	outcomeDeferred            // there will be a record, at a time that the register names
 )
 
 // outcomeTable is the one table that turns outcomes into words of register.yaml
@@ -37,6 +38,7 @@ func outcomeTable() map[outcome]struct {
 		outcomeAmbiguous:   {"ambiguous", canon.RecordAmbiguous, canon.CodeEvidenceAmbiguous},
 		outcomeUnavailable: {"unavailable", "", canon.CodeRegisterFault},
 		outcomeInvalid:     {"invalid", canon.RecordFailed, canon.CodeRegisterReply},
+		outcomeDeferred:    {"deferred", canon.RecordDeferred, ""},
 	}
 }
 

@@ -44,6 +44,7 @@ const (
 	RecordNotFound  RecordOutcome = "not-found" // no record
 	RecordAmbiguous RecordOutcome = "ambiguous" // several records; the provider must not choose (EDM:ERR:0004)
 	RecordFailed    RecordOutcome = "failed"    // the register answered, but its answer cannot be used
+	RecordDeferred  RecordOutcome = "deferred"  // there will be a record, at a time that the register names
 )
 
 // A RegisterRecord is the answer of one register.
@@ -52,10 +53,12 @@ type RegisterRecord struct {
 	Mapping   string        `json:"mapping"` // version of the mapping that made it
 	Query     MessageID     `json:"query"`
 	Outcome   RecordOutcome `json:"outcome"`
-	Code      Code          `json:"code,omitempty"`   // with every outcome but found
+	Code      Code          `json:"code,omitempty"`   // with every outcome but found and deferred
 	Detail    string        `json:"detail,omitempty"` // place and rule; never a person
 	Record    PayloadRef    `json:"record,omitzero"`  // the canonical record, application/json
 	Documents []Document    `json:"documents,omitempty"`
+
+	AvailableAt time.Time `json:"availableAt,omitzero"` // with RecordDeferred
 }
 
 // Kind returns register.record.v1.

@@ -1,0 +1,120 @@
+package register
+
+import (
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+
+	"oncegate/mapping"
+	"oncegate/mapping/yamldoc"
+	"oncegate/schemas/canon"
+)
+
+// A supplement is a document that goes with the evidence: an annex, a version for
+// people, a translation (TDD 4.5). It is built of the record by rules, as the
+// evidence is, or stands as base64 in the reply. The person decides on each of
+// them on its own (Reg. 2018/1724 Art. 14(3)(f)).
+type supplement struct {
+	role       string
+	titles     []canon.Text
+	languages  []string
+	format     string // media type
+	conformsTo string
+	when       *mapping.Expr // over the reply; nil: always
+	build      *mapping.Program
+	content    *mapping.Expr // over the reply: base64; nothing there: no such document
+}
+
+// An attachment is a supplement of one record.
+type attachment struct {
+	def     *supplement
+	content []byte
+}
+
+// supplementRoles are the roles beside that of the evidence itself (scheme
+// urn:fdc:oots:classification:edm).
+var supplementRoles = []string{"Annex", "HumanReadableVersion", "Translation"}
+
+// formats are the media types of list OOTSMediaTypes.
+var formats = []string{"application/pdf", "application/xml", "application/json", "image/jpeg", "image/png", "image/svg+xml"}
+
+const maxSupplements = 16
+
+func (d *Definition) supplementsSection(v yamldoc.Value, scope *mapping.Scope) {
+	items := v.Items()
+	if len(items) > maxSupplements {
+		v.Fault("want at most %d supplements", maxSupplements)
+	}
+	for _, item := range items {
+		f := item.Fields("role", "titles", "languages", "format", "conforms_to", "when", "rules", "content")
+		s := supplement{
+			role: f["role"].RequiredText(item, "role"), titles: texts(item, f["titles"], "titles"),
+			format: f["format"].Text(), conformsTo: f["conforms_to"].Text(),
+		}
+		if s.role != "" && !slices.Contains(supplementRoles, s.role) {
+			f["role"].Fault("want one of %s", strings.Join(supplementRoles, ", "))
+		}
+		if s.format == "" {
+			s.format = "application/xml"
+		}
+		if !slices.Contains(formats, s.format) {
+			f["format"].Fault("want one of %s", strings.Join(formats, ", "))
+		}
+		for _, l := range f["languages"].Items() {
+			s.languages = append(s.languages, l.Text())
+			if !countryPattern.MatchString(l.Text()) {
+				l.Fault("want a two-letter language code in upper case")
+			}
+		}
+		if f["when"].Exists() {
+			s.when = scope.Expr(f["when"], mapping.TypeBool)
+		}
+		switch {
+		case f["rules"].Exists() == f["content"].Exists():
+			item.Fault("want either rules, which build the document of the record, or content, the base64 in the reply")
+		case f["content"].Exists():
+			s.content = scope.Expr(f["content"], mapping.TypeText)
+		case s.format != "application/xml":
+			f["format"].Fault("rules make application/xml")
+		default:
+			s.build = scope.Program(f["rules"], mapping.ValueToXML)
+		}
+		d.supplements = append(d.supplements, s)
+	}
+}
+
+// make returns the supplement of one record; ok is false where it has none.
+func (s *supplement) make(reading *mapping.Reading, record any) (a attachment, ok bool, report mapping.Report, err error) {
+	if s.when != nil {
+		if ok, err := reading.True(s.when); err != nil || !ok {
+			return a, false, report, err
+		}
+	}
+	a.def = s
+	if s.build != nil {
+		e, report, err := s.build.Build(record)
+		if err != nil {
+			return a, false, report, err
+		}
+		a.content, err = document(e)
+		return a, err == nil, report, err
+	}
+	text, err := reading.Text(s.content)
+	if err != nil {
+		return a, false, report, err
+	}
+	text = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" \t\r\n", r) {
+			return -1
+		}
+		return r
+	}, text)
+	if text == "" {
+		return a, false, report, nil
+	}
+	if a.content, err = base64.StdEncoding.Strict().DecodeString(text); err != nil {
+		return a, false, report, errors.New("the content is no base64")
+	}
+	return a, true, report, nil
+}
