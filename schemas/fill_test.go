@@ -65,6 +65,10 @@ func agree(rt *rapid.T, body any) {
 		} else {
 			b.Code = canon.CodeRegisterReply
 		}
+	case *canon.ExchangeRecord:
+		if len(b.Parts) == 0 {
+			b.Parts = []canon.RecordedPart{{ID: "1@example", MediaType: "application/x-ebrs+xml", Size: -1}}
+		}
 	case *canon.DeliveryReceipt:
 		if b.Outcome == canon.DeliveryFailed {
 			b.Code = canon.CodePeerRefused
@@ -118,11 +122,12 @@ func fill(rt *rapid.T, name string, v reflect.Value) {
 				v.Field(i).SetZero()
 				continue
 			}
-			if v.Type() == reflect.TypeFor[canon.Requirement]() && field == "id" {
-				field = "classification" // a URI, not a UUID
-			}
+			field = otherwise(v.Type(), field)
 			fill(rt, field, v.Field(i))
 		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(rt, name, v.Elem())
 	case reflect.Slice:
 		n := rapid.IntRange(0, 3).Draw(rt, "n")
 		v.Set(reflect.MakeSlice(v.Type(), n, n))
@@ -143,6 +148,21 @@ func fill(rt *rapid.T, name string, v reflect.Value) {
 	default:
 		rt.Fatalf("no way to fill %s", v.Type())
 	}
+}
+
+// otherwise renames fields that hold something else in one type than in the rest.
+func otherwise(t reflect.Type, field string) string {
+	switch {
+	case t == reflect.TypeFor[canon.Requirement]() && field == "id", t == reflect.TypeFor[canon.ConceptAnswer]() && field == "scheme":
+		return "classification" // a URI, not a UUID
+	case field == "scheme" && (t == reflect.TypeFor[canon.NaturalPerson]() || t == reflect.TypeFor[canon.LegalPerson]()):
+		return "personScheme"
+	case field == "scheme" && t == reflect.TypeFor[canon.Identifier]():
+		return "legalScheme"
+	case field == "kind" && t == reflect.TypeFor[canon.ConceptAnswer]():
+		return "valueKind"
+	}
+	return field
 }
 
 func private[T any](rt *rapid.T) canon.Sealed[T] {
@@ -179,6 +199,14 @@ func word(rt *rapid.T, kind string) string {
 		return string(pick(rt, canon.RecordFound, canon.RecordNotFound, canon.RecordAmbiguous, canon.RecordFailed))
 	case "DeliveryOutcome":
 		return string(pick(rt, canon.DeliveryAcknowledged, canon.DeliveryFailed))
+	case "MessageDirection":
+		return string(pick(rt, canon.MessageIn, canon.MessageOut))
+	case "action":
+		return pick(rt, "ExecuteQueryRequest", "ExceptionResponse")
+	case "evidence":
+		return uuid(rt)
+	case "key":
+		return "log-2026"
 	case "Code":
 		return string(pick(rt, canon.Codes()...))
 	case "Kind":
@@ -197,9 +225,9 @@ func word(rt *rapid.T, kind string) string {
 		return "https://sr.oots.tech.ec.europa.eu/requirements/" + uuid(rt)
 	case "scheme":
 		return pick(rt, "urn:cef.eu:names:identifier:EAS:9939", "urn:oasis:names:tc:ebcore:partyid-type:unregistered:oots")
-	case "lang", "languages", "country", "nationality":
+	case "lang", "languages", "language", "country", "nationality", "otherNationalities", "countryOfBirth", "residence":
 		return rapid.StringMatching(`[A-Z]{2}`).Draw(rt, kind)
-	case "classification":
+	case "classification", "evidenceType":
 		return "https://sr.oots.tech.ec.europa.eu/evidencetypeclassifications/LV/" + uuid(rt)
 	case "format", "mediaType":
 		return pick(rt, "application/pdf", "application/xml", "image/svg+xml", "application/xml; charset=utf-8")
@@ -207,9 +235,25 @@ func word(rt *rapid.T, kind string) string {
 		return "sha256:" + rapid.StringMatching(`[0-9a-f]{64}`).Draw(rt, kind)
 	case "store":
 		return pick(rt, "kafka", "files")
+	case "associated":
+		return pick(rt, canon.RoleAnnex, canon.RoleReadable, canon.RoleTranslation)
+	case "personScheme":
+		return pick(rt, canon.SchemeEidas, canon.SchemeEidas2)
+	case "legalScheme":
+		return pick(rt, "VAT", "BusinessCode", "LEI")
+	case "type":
+		return pick(rt, "codelist", "string", "boolean")
+	case "valueKind":
+		return pick(rt, "string", "date", "boolean")
+	case "method":
+		return pick(rt, "GET", "POST", "PUT")
+	case "region":
+		return rapid.StringMatching(`[A-Z]{2}[0-9A-Z]{0,3}`).Draw(rt, kind)
+	case "valueUrl":
+		return "https://cs.example/codelists/" + uuid(rt)
 	case "role":
 		return pick(rt, canon.RoleMain, "Annex", "HumanReadableVersion", "Translation")
-	case "issuedOn", "birthDate":
+	case "issuedOn", "birthDate", "validFrom", "validUntil":
 		return time.Unix(rapid.Int64Range(-2e9, 4e9).Draw(rt, kind), 0).UTC().Format(time.DateOnly)
 	case "procedure", "procedures":
 		return pick(rt, "00", "R1", "T3", "AM1", "X11")
@@ -237,7 +281,8 @@ func word(rt *rapid.T, kind string) string {
 		return "https://preview.example/s/" + uuid(rt) + "?lang=fi"
 	case "gender":
 		return pick(rt, "Male", "Female", "Unspecified")
-	case "text", "familyName", "givenName", "placeOfBirth", "name", "detail", "reason", "exemption", "conformsTo":
+	case "text", "familyName", "givenName", "placeOfBirth", "name", "detail", "reason", "exemption", "conformsTo", "transformation",
+		"birthName", "townOfBirth", "nonLatinName", "phone", "email", "full", "locator", "postCode", "city", "street", "uri", "value", "values":
 		return rapid.StringOfN(rapid.Rune(), 1, 60, -1).Draw(rt, kind)
 	}
 	rt.Fatalf("no words for %q", kind)

@@ -2,6 +2,7 @@ package regrep
 
 import (
 	"net/url"
+	"reflect"
 	"strings"
 
 	"oncegate/connectors/xmldoc"
@@ -275,13 +276,7 @@ func (d *edm20) readDocument(r *reader, e xmldoc.Element, out *response) string 
 }
 
 func sameSubject(a, b canon.Subject) bool {
-	switch {
-	case a.Natural != nil && b.Natural != nil:
-		return *a.Natural == *b.Natural
-	case a.Legal != nil && b.Legal != nil:
-		return *a.Legal == *b.Legal
-	}
-	return false
+	return reflect.DeepEqual(a, b)
 }
 
 // contentID reads the Content-ID that an item refers to (RFC 2392).

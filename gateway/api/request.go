@@ -211,10 +211,10 @@ func (b requestBody) canon(id canon.ConversationID, who credential, now time.Tim
 		Private:         canon.Clear(canon.RequestPrivate{Subject: b.Subject.canon(), ReturnLocation: b.ReturnURL}),
 	}
 	for _, q := range b.Requirements {
-		req.Requirements = append(req.Requirements, canon.Requirement(q))
+		req.Requirements = append(req.Requirements, canon.Requirement{ID: q.ID, Names: q.Names})
 	}
 	for _, d := range b.EvidenceType.Distributions {
-		req.EvidenceType.Distributions = append(req.EvidenceType.Distributions, canon.Distribution(d))
+		req.EvidenceType.Distributions = append(req.EvidenceType.Distributions, canon.Distribution{Format: d.Format, Languages: d.Languages, ConformsTo: d.ConformsTo})
 	}
 	return req
 }

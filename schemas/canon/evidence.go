@@ -41,8 +41,9 @@ func EnvelopeOf(b Body) *Envelope {
 
 // A Requirement is what the procedure asks the person to prove.
 type Requirement struct {
-	ID    string `json:"id"` // https URI in the Semantic Repository
-	Names []Text `json:"names"`
+	ID           string `json:"id"` // https URI in the Semantic Repository
+	Names        []Text `json:"names"`
+	Descriptions []Text `json:"descriptions,omitempty"`
 }
 
 // An EvidenceType is a record of the data service directory, as far as a
@@ -51,14 +52,17 @@ type EvidenceType struct {
 	ID             string         `json:"id"`             // bare UUID
 	Classification string         `json:"classification"` // https URI in the Semantic Repository
 	Titles         []Text         `json:"titles"`
-	Distributions  []Distribution `json:"distributions"`
+	Descriptions   []Text         `json:"descriptions,omitempty"`
+	Distributions  []Distribution `json:"distributions"` // none up to EDM 1.2: any form will do
 }
 
 // A Distribution is a form in which evidence can be had.
 type Distribution struct {
-	Format     string   `json:"format"`              // media type
-	Languages  []string `json:"languages,omitempty"` // upper-case two-letter codes
-	ConformsTo string   `json:"conformsTo,omitempty"`
+	Format         string   `json:"format"`              // media type
+	Languages      []string `json:"languages,omitempty"` // upper-case two-letter codes
+	ConformsTo     string   `json:"conformsTo,omitempty"`
+	Transformation string   `json:"transformation,omitempty"` // a subset of ConformsTo; up to EDM 1.2
+	Associated     []string `json:"associated,omitempty"`     // Annex, HumanReadableVersion, Translation: wanted with it; from EDM 2.0
 }
 
 // A Step tells the two requests of one exchange apart.
@@ -88,6 +92,7 @@ type EvidenceRequest struct {
 	Requirements    []Requirement          `json:"requirements"`
 	Intermediaries  []Agent                `json:"intermediaries,omitempty"`
 	EvidenceType    EvidenceType           `json:"evidenceType"`
+	Language        string                 `json:"language,omitempty"` // preferred by the person; on the wire up to EDM 1.2
 	PreviewPossible bool                   `json:"previewPossible"`
 	ExplicitRequest ExplicitRequest        `json:"explicitRequest"`
 	Portal          string                 `json:"portal,omitempty"` // which authority of ours asked; only on LegPortal and LegOut
@@ -97,9 +102,24 @@ type EvidenceRequest struct {
 // RequestPrivate is the private part of an EvidenceRequest. The locations are
 // capabilities of one person, so they are private too.
 type RequestPrivate struct {
-	Subject         Subject `json:"subject,omitzero"`
-	PreviewLocation string  `json:"previewLocation,omitempty"` // second request only
-	ReturnLocation  string  `json:"returnLocation,omitempty"`  // second request only; on LegPortal also in the first
+	Subject         Subject         `json:"subject,omitzero"`
+	Representative  Representative  `json:"representative,omitzero"`
+	Concepts        []ConceptAnswer `json:"concepts,omitempty"`        // what the person answered to find the provider (DSD:ERR:0005)
+	PreviewLocation string          `json:"previewLocation,omitempty"` // second request only
+	ReturnLocation  string          `json:"returnLocation,omitempty"`  // second request only, from EDM 2.0 on the wire; on LegPortal also in the first
+}
+
+// A ConceptAnswer is one answer to a question of the data service directory
+// (sdg:EvidenceProviderClassification). It may tell where a person lived or was
+// born, so it is private.
+type ConceptAnswer struct {
+	ID           string   `json:"id"`                 // bare UUID of the question
+	Scheme       string   `json:"scheme,omitempty"`   // https URI of a code list in the Semantic Repository
+	Type         string   `json:"type"`               // codelist, string, boolean
+	ValueURL     string   `json:"valueUrl,omitempty"` // where the code list is; https
+	Descriptions []Text   `json:"descriptions,omitempty"`
+	Kind         string   `json:"kind,omitempty"` // of the values: string, date, boolean; unset means string
+	Values       []string `json:"values"`
 }
 
 // Kind returns evidence.request.v1.
@@ -112,6 +132,7 @@ type PreviewRequired struct {
 	Request      RequestID              `json:"request"`  // which request this answers
 	Response     string                 `json:"response"` // bare UUID, new per answer
 	Descriptions []Text                 `json:"descriptions,omitempty"`
+	Method       string                 `json:"method,omitempty"` // GET, POST, PUT; up to EDM 1.2, where the portal adds returnurl and returnmethod; unset means GET
 	Private      Sealed[PreviewPrivate] `json:"private,omitzero"`
 }
 
@@ -140,25 +161,35 @@ type Document struct {
 	For            string     `json:"for,omitempty"` // id of the document that this one supplements
 	Classification string     `json:"classification,omitempty"`
 	Titles         []Text     `json:"titles,omitempty"`
+	Descriptions   []Text     `json:"descriptions,omitempty"`
 	Issuer         Agent      `json:"issuer,omitzero"`
 	IssuedOn       string     `json:"issuedOn,omitempty"` // YYYY-MM-DD
+	ValidFrom      string     `json:"validFrom,omitempty"`
+	ValidUntil     string     `json:"validUntil,omitempty"`
 	Languages      []string   `json:"languages,omitempty"`
 	ConformsTo     string     `json:"conformsTo,omitempty"`
-	Payload        PayloadRef `json:"payload"` // media type = Distribution/Format
+	Transformation string     `json:"transformation,omitempty"` // up to EDM 1.2
+	Payload        PayloadRef `json:"payload"`                  // media type = Distribution/Format
 }
 
-// RoleMain is the role of the evidence itself.
-const RoleMain = "MainEvidence"
+// The roles of a document. A request may ask for the last three.
+const (
+	RoleMain        = "MainEvidence" // the evidence itself
+	RoleAnnex       = "Annex"
+	RoleReadable    = "HumanReadableVersion"
+	RoleTranslation = "Translation"
+)
 
 // An EvidenceResponse answers a request with documents, or with none.
 type EvidenceResponse struct {
 	Envelope
-	Request     RequestID               `json:"request"`
-	Response    string                  `json:"response"`
-	Status      ResponseStatus          `json:"status"`
-	AvailableAt time.Time               `json:"availableAt,omitzero"` // with StatusDeferred
-	Documents   []Document              `json:"documents,omitempty"`
-	Private     Sealed[ResponsePrivate] `json:"private,omitzero"`
+	Request        RequestID               `json:"request"`
+	Response       string                  `json:"response"`
+	Status         ResponseStatus          `json:"status"`
+	AvailableAt    time.Time               `json:"availableAt,omitzero"`     // with StatusDeferred
+	Intermediaries []Agent                 `json:"intermediaries,omitempty"` // of the provider
+	Documents      []Document              `json:"documents,omitempty"`
+	Private        Sealed[ResponsePrivate] `json:"private,omitzero"`
 }
 
 // ResponsePrivate is the private part of an EvidenceResponse.

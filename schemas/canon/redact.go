@@ -63,3 +63,39 @@ func (QueryPrivate) Format(f fmt.State, _ rune) { redact(f) }
 
 // LogValue prints no person.
 func (QueryPrivate) LogValue() slog.Value { return hidden }
+
+// Format prints no person.
+func (Representative) Format(f fmt.State, _ rune) { redact(f) }
+
+// LogValue prints no person.
+func (Representative) LogValue() slog.Value { return hidden }
+
+// Format prints no place.
+func (Address) Format(f fmt.State, _ rune) { redact(f) }
+
+// LogValue prints no place.
+func (Address) LogValue() slog.Value { return hidden }
+
+// Format prints no person.
+func (NonLatin) Format(f fmt.State, _ rune) { redact(f) }
+
+// LogValue prints no person.
+func (NonLatin) LogValue() slog.Value { return hidden }
+
+// Format prints no company.
+func (Identifier) Format(f fmt.State, _ rune) { redact(f) }
+
+// LogValue prints no company.
+func (Identifier) LogValue() slog.Value { return hidden }
+
+// Format prints no attribute.
+func (Attribute) Format(f fmt.State, _ rune) { redact(f) }
+
+// LogValue prints no attribute.
+func (Attribute) LogValue() slog.Value { return hidden }
+
+// Format prints no answer.
+func (ConceptAnswer) Format(f fmt.State, _ rune) { redact(f) }
+
+// LogValue prints no answer.
+func (ConceptAnswer) LogValue() slog.Value { return hidden }

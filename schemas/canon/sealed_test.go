@@ -215,6 +215,16 @@ func TestNothingPrintsAPerson(t *testing.T) {
 		"request":  canon.RequestPrivate{Subject: p, PreviewLocation: "https://x.example/" + secret, ReturnLocation: secret},
 		"response": canon.ResponsePrivate{Subject: c}, "preview": &canon.PreviewPrivate{Location: "https://x.example/" + secret},
 	}
+	for name, v := range map[string]any{
+		"representative": canon.Representative{Natural: p.Natural, Legal: c.Legal},
+		"address":        canon.Address{Full: secret, Locator: secret, City: secret},
+		"spellings":      canon.NonLatin{FamilyName: secret},
+		"identifier":     canon.Identifier{Scheme: "VAT", ID: secret},
+		"attribute":      canon.Attribute{Name: "IBAN", Value: secret},
+		"answer":         canon.ConceptAnswer{ID: "1", Values: []string{secret}},
+	} {
+		values[name] = v
+	}
 	// slog's JSON handler encodes lists and maps as sealing does, so these are
 	// safe with fmt and as text only.
 	bare := map[string]any{"list": []canon.Subject{p, c}, "map": map[string]canon.Subject{"x": p}}
@@ -350,5 +360,18 @@ func TestEveryKindHasItsBody(t *testing.T) {
 		if e := canon.EnvelopeOf(b); (e != nil) != strings.HasPrefix(string(k), "evidence.") {
 			t.Errorf("%s: envelope %v", k, e != nil)
 		}
+	}
+}
+
+func TestScopeOfARepresentative(t *testing.T) {
+	power := func(v string) []canon.Attribute {
+		return []canon.Attribute{{Name: "IBAN", Value: "x"}, {Name: canon.PowerName, URI: canon.PowerURI, Value: v}}
+	}
+	r := canon.Representative{Natural: &canon.NaturalPerson{Attributes: power("X1, X2,")}, Legal: &canon.LegalPerson{Attributes: power(canon.PowerAll)}}
+	if diff := cmp.Diff([]string{"X1", "X2", "ALL"}, r.Scope()); diff != "" {
+		t.Errorf("scope (-want +got):\n%s", diff)
+	}
+	if got := (canon.Representative{}).Scope(); got != nil || r.IsZero() || !(canon.Representative{}).IsZero() {
+		t.Errorf("got %v of nobody", got)
 	}
 }
