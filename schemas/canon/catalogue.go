@@ -23,6 +23,12 @@ const (
 	CodeRegisterDown       Code = "OG-REG-0003"
 	CodeRegisterReply      Code = "OG-REG-0004"
 	CodeRegisterFault      Code = "OG-REG-0005"
+	CodeDirectoryEmpty     Code = "OG-DIR-0001"
+	CodeDirectoryUnknown   Code = "OG-DIR-0002"
+	CodeDirectoryQuery     Code = "OG-DIR-0003"
+	CodeDirectoryDown      Code = "OG-DIR-0004"
+	CodeDirectoryAnswer    Code = "OG-DIR-0005"
+	CodeDirectorySigner    Code = "OG-DIR-0006"
 	CodeMappingFailed      Code = "OG-MAP-0001"
 	CodePeerUnreachable    Code = "OG-AS4-0001"
 	CodePeerRefused        Code = "OG-AS4-0002"
@@ -68,6 +74,12 @@ var catalogue = map[Code]catalogueEntry{
 	CodeRegisterDown:       {Unavailable, "Check the register; the query is repeated."},
 	CodeRegisterReply:      {Invalid, "Compare the reply with the register's mapping: `oncegate connector test`."},
 	CodeRegisterFault:      {Unavailable, "The register reported a fault of its own."},
+	CodeDirectoryEmpty:     {NotFound, "The country has entered nothing for this; the person hands the evidence in by other means."},
+	CodeDirectoryUnknown:   {NotFound, "Check the requirement or evidence type: the common services do not know it."},
+	CodeDirectoryQuery:     {Invalid, "The common services refuse the query: compare procedure, country and answers with the code lists."},
+	CodeDirectoryDown:      {Unavailable, "Check the way to the common services and their DNS records; the query is repeated."},
+	CodeDirectoryAnswer:    {Invalid, "Tell the operator of the instance which rule its answer breaks: `oncegate validate` names it."},
+	CodeDirectorySigner:    {Denied, "Compare the anchors of `directory` with the instance's certificate; if they fit, treat it as an incident."},
 	CodeMappingFailed:      {Invalid, "Run `oncegate connector test` on the register."},
 	CodePeerUnreachable:    {Unavailable, "Check the partner's access point; the message is repeated."},
 	CodePeerRefused:        {Conflict, "Read the ebMS error code in the time line and compare both P-Modes."},
