@@ -29,6 +29,7 @@ var bodies = map[canon.Kind]struct {
 	canon.KindDeadline:         {&canon.Deadline{}, nil},
 	canon.KindAudit:            {&canon.AuditEvent{}, nil},
 	canon.KindRoute:            {&canon.Route{}, nil},
+	canon.KindExchangeRecord:   {&canon.ExchangeRecord{}, nil},
 }
 
 // TestNoDrift: a schema has the fields of the Go type, down to the last struct,

@@ -21,6 +21,7 @@ const (
 	KindDeadline         Kind = "exchange.deadline.v1"
 	KindAudit            Kind = "audit.v1"
 	KindRoute            Kind = "routing.route.v1"
+	KindExchangeRecord   Kind = "exchange.record.v1"
 )
 
 // Compacted reports that the topic of a kind holds the latest message of every
@@ -45,6 +46,7 @@ var newBody = map[Kind]func() Body{
 	KindDeadline:         func() Body { return new(Deadline) },
 	KindAudit:            func() Body { return new(AuditEvent) },
 	KindRoute:            func() Body { return new(Route) },
+	KindExchangeRecord:   func() Body { return new(ExchangeRecord) },
 }
 
 // Kinds lists every kind of body, in the order of the constants.
@@ -52,7 +54,7 @@ func Kinds() []Kind {
 	return []Kind{
 		KindEvidenceRequest, KindPreviewRequired, KindEvidenceResponse, KindEvidenceRefusal,
 		KindPreviewOpened, KindRegisterQuery, KindRegisterRecord, KindConsentDecision,
-		KindDeliveryReceipt, KindExchangeNotice, KindDeadline, KindAudit, KindRoute,
+		KindDeliveryReceipt, KindExchangeNotice, KindDeadline, KindAudit, KindRoute, KindExchangeRecord,
 	}
 }
 
