@@ -31,18 +31,36 @@ type evidencePage struct {
 	Due          moment
 	Record       []field
 	NoRecord     bool
-	Documents    []shownDocument
+	Pieces       []piece
+	Several      bool // documents, not one
 	Reasons      []string
-	Missing      []string // ids of documents without a decision
+	Missing      []string // numbers of documents without a decision
 }
+
+// A piece is one evidence and what goes with it: annexes, versions to read,
+// translations.
+type piece struct {
+	Main shownDocument
+	With []shownDocument
+}
+
+// A documentView is one document as its template sees it, on its page.
+type documentView struct {
+	shownDocument
+	Page *evidencePage
+}
+
+// View gives a template one document of the page.
+func (p *evidencePage) View(d shownDocument) documentView { return documentView{d, p} }
 
 type shownDocument struct {
 	ID, Number        string
+	Of                string // number of the evidence that it goes with
+	Role              string // key of its role; empty for the evidence itself
 	Title             phrase
 	Issuer            phrase
 	IssuedOn          string
 	Languages         string
-	Annex             bool
 	MediaType, Size   string
 	Digest            string
 	Href              string
@@ -59,7 +77,7 @@ var declineReasons = []string{"wrong", "outdated", "excessive"}
 // the decision for each document (B-028, B-033). form is nil but after a form
 // that lacked a decision.
 func (p *Preview) evidence(w http.ResponseWriter, r *http.Request, c *exchange.Conversation, s preview.Session, status int, form *decisionForm) error {
-	page := evidencePage{
+	page := &evidencePage{
 		frame:   p.frame(r, "evidence.title", p.address(c)),
 		Action:  p.address(c, "decision"),
 		CSRF:    s.CSRF,
@@ -83,7 +101,8 @@ func (p *Preview) evidence(w http.ResponseWriter, r *http.Request, c *exchange.C
 	}
 	page.Record, page.NoRecord = record, record == nil
 	digests := map[string]string{}
-	for i, d := range c.Documents {
+	page.Several = len(c.Documents) > 1
+	for i, d := range inOrder(c.Documents) {
 		shown, err := p.shown(r.Context(), c, d, page.language)
 		if err != nil {
 			return err
@@ -97,7 +116,12 @@ func (p *Preview) evidence(w http.ResponseWriter, r *http.Request, c *exchange.C
 				page.Missing = append(page.Missing, shown.Number)
 			}
 		}
-		page.Documents = append(page.Documents, shown)
+		if n := len(page.Pieces); d.For != "" && n > 0 && page.Pieces[n-1].Main.ID == d.For {
+			shown.Of = page.Pieces[n-1].Main.Number
+			page.Pieces[n-1].With = append(page.Pieces[n-1].With, shown)
+		} else {
+			page.Pieces = append(page.Pieces, piece{Main: shown})
+		}
 		digests[d.ID] = d.Payload.Digest
 	}
 	// What was shown is what may be released: its digests are on record (B-031).
@@ -105,6 +129,37 @@ func (p *Preview) evidence(w http.ResponseWriter, r *http.Request, c *exchange.C
 		return err
 	}
 	return p.pages.write(w, status, "evidence", page.Lang, page)
+}
+
+// inOrder puts what goes with an evidence right behind it. Documents are numbered
+// in this order, on the page and in the names of files.
+func inOrder(docs []canon.Document) []canon.Document {
+	var out []canon.Document
+	for _, d := range docs {
+		if d.For != "" && slices.ContainsFunc(docs, func(o canon.Document) bool { return o.ID == d.For && o.For == "" }) {
+			continue
+		}
+		out = append(out, d)
+		for _, o := range docs {
+			if o.For == d.ID && d.For == "" {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
+}
+
+// roleKeys name what a document is beside the evidence itself; a role that nobody
+// here knows is a supplement.
+var roleKeys = map[string]string{
+	canon.RoleMain: "", "Annex": "role.annex", "HumanReadableVersion": "role.readable", "Translation": "role.translation",
+}
+
+func roleKey(role string) string {
+	if key, ok := roleKeys[role]; ok {
+		return key
+	}
+	return "role.other"
 }
 
 // record reads the canonical record; nil where it cannot be shown as data.
@@ -155,7 +210,7 @@ const maxShownText = 64 << 10
 func (p *Preview) shown(ctx context.Context, c *exchange.Conversation, d canon.Document, l language) (shownDocument, error) {
 	out := shownDocument{
 		ID: d.ID, Title: l.pick(d.Titles), Issuer: l.pick(d.Issuer.Names), IssuedOn: d.IssuedOn, Languages: strings.Join(d.Languages, ", "),
-		Annex: d.Role != canon.RoleMain, MediaType: d.Payload.MediaType, Size: size(d.Payload.Size), Digest: d.Payload.Digest,
+		Role: roleKey(d.Role), MediaType: d.Payload.MediaType, Size: size(d.Payload.Size), Digest: d.Payload.Digest,
 		Href: p.address(c, "document", d.ID),
 	}
 	if out.Title.Text == "" {
@@ -197,11 +252,12 @@ func (p *Preview) document(w http.ResponseWriter, r *http.Request) error {
 	if c.Phase != exchange.Held || p.late(c) {
 		return canon.NewFault(canon.CodePreviewClosed, nil, "there is nothing to see in this state")
 	}
-	i := slices.IndexFunc(c.Documents, func(d canon.Document) bool { return d.ID == r.PathValue("document") })
+	docs := inOrder(c.Documents)
+	i := slices.IndexFunc(docs, func(d canon.Document) bool { return d.ID == r.PathValue("document") })
 	if i < 0 {
 		return errNoTicket
 	}
-	d := c.Documents[i]
+	d := docs[i]
 	content, err := p.open(r.Context(), c, d.Payload)
 	if err != nil {
 		return err
