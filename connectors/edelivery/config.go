@@ -26,6 +26,7 @@ type Config struct {
 	Publish    canon.Publish  // Required by the Receiver.
 	Remembered Remembered     // Required. Shared by all processes of one access point.
 	Journal    Journal        // Default none. What operators see of each message.
+	Recorder   Recorder       // Default none. The legal record of each message; needs Publish.
 	// Shelf is where messages wait: for partners that fetch them, and for their next
 	// attempt. Required where partners fetch. Without one Handle waits in place through
 	// all attempts of a message. Shared by Receiver and Sender and by all processes.
@@ -130,6 +131,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Taken == nil {
 		c.Taken = func(context.Context, canon.Message, time.Time) (bool, error) { return false, nil }
+	}
+	if c.Recorder == nil {
+		c.Recorder = noRecorder{}
 	}
 	if c.Journal == nil {
 		c.Journal = noJournal{}

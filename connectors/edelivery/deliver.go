@@ -142,6 +142,9 @@ func (in *inbound) publish(ctx context.Context) ([]byte, error) {
 		if err != nil {
 			return nil, decodeError(err)
 		}
+		if ms, err = in.withRecord(ctx, ms, parts); err != nil {
+			return nil, decodeError(err)
+		}
 	}
 	if len(ms) > 0 {
 		in.first = ms[0]

@@ -96,6 +96,9 @@ func (s *Sender) deliver(ctx context.Context, e *errand) (d delivery, travels bo
 		return d, false, nil
 	}
 	e.action = out.Action
+	if err := s.putOnRecord(ctx, e, out); err != nil {
+		return d, true, err
+	}
 	if p, _, err := e.table.Outbound(e.env.To, out.Action); err == nil && p.MEP == pmode.Pull {
 		e.partner = p
 		err := s.shelve(ctx, e) // sealed when the partner fetches it

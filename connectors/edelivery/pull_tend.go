@@ -105,6 +105,9 @@ func (s *Sender) refill(ctx context.Context) error {
 			return nil // Handle met it too, and said what became of it
 		}
 		e.action = out.Action
+		if err := s.putOnRecord(ctx, e, out); err != nil {
+			return err
+		}
 		e.partner, _, err = s.outbound(ctx, e, out)
 		if err != nil && canon.AsFault(err).Kind == canon.Unavailable {
 			// Discovered again when it is sent; until then what is usual holds.

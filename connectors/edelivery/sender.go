@@ -24,9 +24,10 @@ type Sender struct {
 
 // NewSender returns a sender.
 func NewSender(c Config) (*Sender, error) {
+	publishes := c.Shelf != nil || c.Recorder != nil
 	c, err := c.withDefaults()
-	if c.Shelf != nil && c.Publish == nil {
-		err = errors.Join(err, errors.New("config: Publish is required with Shelf"))
+	if publishes && c.Publish == nil {
+		err = errors.Join(err, errors.New("config: Publish is required with Shelf and Recorder"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuring sender: %w", err)
