@@ -29,6 +29,7 @@ var bodies = map[canon.Kind]struct {
 	canon.KindDeadline:         {&canon.Deadline{}, nil},
 	canon.KindAudit:            {&canon.AuditEvent{}, nil},
 	canon.KindRoute:            {&canon.Route{}, nil},
+	canon.KindWithdrawal:       {&canon.Withdrawal{}, nil},
 	canon.KindExchangeRecord:   {&canon.ExchangeRecord{}, nil},
 }
 

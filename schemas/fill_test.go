@@ -187,7 +187,7 @@ func word(rt *rapid.T, kind string) string {
 		return uuid(rt)
 	case "RequestID":
 		return "urn:uuid:" + uuid(rt)
-	case "ExchangeID", "SessionID", "as4", "refTo", "reference", "where", "mapping":
+	case "ExchangeID", "SessionID", "as4", "refTo", "reference", "notice", "where", "mapping":
 		return rapid.StringMatching(`[!-~]{1,40}`).Draw(rt, kind)
 	case "Leg":
 		return string(pick(rt, canon.LegPortal, canon.LegIn, canon.LegOut))
@@ -221,7 +221,7 @@ func word(rt *rapid.T, kind string) string {
 		return "https://dsd.example/" + uuid(rt)
 	case "query", "signer":
 		return rapid.StringOfN(rapid.Rune(), 1, 60, -1).Draw(rt, kind)
-	case "requirements":
+	case "requirements", "needs":
 		return "https://sr.oots.tech.ec.europa.eu/requirements/" + uuid(rt)
 	case "scheme":
 		return pick(rt, "urn:cef.eu:names:identifier:EAS:9939", "urn:oasis:names:tc:ebcore:partyid-type:unregistered:oots")
@@ -281,7 +281,7 @@ func word(rt *rapid.T, kind string) string {
 		return "https://preview.example/s/" + uuid(rt) + "?lang=fi"
 	case "gender":
 		return pick(rt, "Male", "Female", "Unspecified")
-	case "text", "familyName", "givenName", "placeOfBirth", "name", "detail", "reason", "exemption", "conformsTo", "transformation",
+	case "text", "familyName", "givenName", "placeOfBirth", "name", "detail", "reason", "exemption", "waived", "basis", "conformsTo", "transformation",
 		"birthName", "townOfBirth", "nonLatinName", "phone", "email", "full", "locator", "postCode", "city", "street", "uri", "value", "values":
 		return rapid.StringOfN(rapid.Rune(), 1, 60, -1).Draw(rt, kind)
 	}

@@ -206,7 +206,9 @@ func (b requestBody) canon(id canon.ConversationID, who credential, now time.Tim
 		Procedure:       b.Procedure,
 		EvidenceType:    canon.EvidenceType{ID: b.EvidenceType.ID, Classification: b.EvidenceType.Classification, Titles: b.EvidenceType.Titles},
 		PreviewPossible: b.PreviewPossible == nil || *b.PreviewPossible,
-		ExplicitRequest: canon.ExplicitRequest(b.ExplicitRequest),
+		ExplicitRequest: canon.ExplicitRequest{
+			Given: b.ExplicitRequest.Given, At: b.ExplicitRequest.At, Reference: b.ExplicitRequest.Reference, Exemption: b.ExplicitRequest.Exemption,
+		},
 		Portal:          who.name,
 		Private:         canon.Clear(canon.RequestPrivate{Subject: b.Subject.canon(), ReturnLocation: b.ReturnURL}),
 	}

@@ -111,3 +111,20 @@ func TestAWayBackIsThatOfOneConversation(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has no key reads the same claim from a location (EDM up to 1.2: it ties
+// the second request to the first).
+func TestTheClaimOfALocation(t *testing.T) {
+	id := canon.OwnConversation("portal", "key")
+	location := tickets(t, "k").Location(id, "urn:uuid:1")
+	for _, l := range []string{location, location + "?returnurl=https%3A%2F%2Fportal.example%2F"} {
+		if got, ok := canon.PreviewConversation(l); !ok || got != id {
+			t.Errorf("%s claims %q, want %s", l, got, id)
+		}
+	}
+	for _, l := range []string{"", "https://preview.example/p/", "https://preview.example/p/abc", location + "!", location + strings.Repeat("A", 400)} {
+		if got, ok := canon.PreviewConversation(l); ok {
+			t.Errorf("%q claims %s", l, got)
+		}
+	}
+}

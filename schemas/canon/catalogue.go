@@ -17,6 +17,11 @@ const (
 	CodePeerMismatch       Code = "OG-EXC-0006"
 	CodeDeadlinePassed     Code = "OG-EXC-0007"
 	CodePersonMismatch     Code = "OG-EXC-0008"
+	CodeOutOfScope         Code = "OG-EXC-0009"
+	CodeDeferred           Code = "OG-EXC-0010"
+	CodeRepresentation     Code = "OG-EXC-0011"
+	CodeAnswerMismatch     Code = "OG-EXC-0012"
+	CodeWithdrawn          Code = "OG-EXC-0013"
 	CodeMemoryUnavailable  Code = "OG-MEM-0001"
 	CodeEvidenceNotFound   Code = "OG-REG-0001"
 	CodeEvidenceAmbiguous  Code = "OG-REG-0002"
@@ -39,6 +44,10 @@ const (
 	CodeNotResendable      Code = "OG-AS4-0007"
 	CodeRevocationUnknown  Code = "OG-AS4-0008"
 	CodeResponseInvalid    Code = "OG-EDM-0001"
+	CodeAnswerDenied       Code = "OG-EDM-0002"
+	CodeAnswerInvalid      Code = "OG-EDM-0003"
+	CodeAnswerUnsupported  Code = "OG-EDM-0004"
+	CodeAnswerProblem      Code = "OG-EDM-0005"
 	CodeUnauthenticated    Code = "OG-API-0001"
 	CodeForbidden          Code = "OG-API-0002"
 	CodeBadInput           Code = "OG-API-0003"
@@ -68,6 +77,11 @@ var catalogue = map[Code]catalogueEntry{
 	CodePeerMismatch:       {Denied, "The exchange belongs to another pair of access points; treat it as an incident."},
 	CodeDeadlinePassed:     {Expired, "Start the exchange again with the person present."},
 	CodePersonMismatch:     {Denied, "The person at the preview is not the person of the request."},
+	CodeOutOfScope:         {Denied, "Ask only for a procedure of Annex II of Reg. (EU) 2018/1724, of one of the four directives, or that a Union act integrates; code lists can be overlaid."},
+	CodeDeferred:           {NotFound, "Ask again at the time shown; the provider will have the evidence by then."},
+	CodeRepresentation:     {Denied, "The power of representation must name the procedure or ALL; let the person act alone, or correct the power."},
+	CodeAnswerMismatch:     {Denied, "Nothing of the answer was delivered; tell the partner which finding it is and start the exchange again."},
+	CodeWithdrawn:          {Conflict, "The person took the request back; a new wish is a new request."},
 	CodeMemoryUnavailable:  {Unavailable, "Check the Redis server; work goes on by itself once it answers."},
 	CodeEvidenceNotFound:   {NotFound, "The register holds no such evidence for this person."},
 	CodeEvidenceAmbiguous:  {NotFound, "Several records match; the person must ask the register."},
@@ -90,6 +104,10 @@ var catalogue = map[Code]catalogueEntry{
 	CodeNotResendable:      {Conflict, "Only a message of ours that ended in SEND_FAILURE can be sent again; look at it with `oncegate message get`."},
 	CodeRevocationUnknown:  {Unavailable, "Check the CRLs and OCSP responders of the P-Mode (`oncegate doctor`); the partner repeats its message."},
 	CodeResponseInvalid:    {Invalid, "Tell the partner which rule its answer breaks."},
+	CodeAnswerDenied:       {Denied, "The provider does not let this requester have this evidence: ask its authority why."},
+	CodeAnswerInvalid:      {Invalid, "The provider names the rule that our request breaks: run `oncegate validate` on it and correct it."},
+	CodeAnswerUnsupported:  {Conflict, "The provider cannot give the evidence in this form: ask for another format or evidence type."},
+	CodeAnswerProblem:      {Unavailable, "The provider could not process the request: ask again later, and offer the person another way."},
 	CodeUnauthenticated:    {Denied, "Send the portal's bearer token."},
 	CodeForbidden:          {Denied, "Use the token of the portal that opened the exchange."},
 	CodeBadInput:           {Invalid, "Correct the named field."},

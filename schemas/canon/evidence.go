@@ -26,6 +26,7 @@ type Envelope struct {
 	Provider      Agent       `json:"provider"`           // C4
 	AS4           string      `json:"as4,omitempty"`      // ebMS MessageId of the carrier; unset until it travels
 	RefTo         string      `json:"refTo,omitempty"`    // ebMS MessageId of the message that this one answers; unset in a request
+	SentAt        time.Time   `json:"sentAt,omitzero"`    // ebMS Timestamp of the carrier, on LegIn: from when a timer counts (TDD 4.4.3)
 }
 
 // Envelope lets rooms read the envelope of any evidence message.
@@ -81,6 +82,12 @@ type ExplicitRequest struct {
 	At        time.Time `json:"at,omitzero"`
 	Reference string    `json:"reference,omitempty"` // the requester's own record of it; never a person
 	Exemption string    `json:"exemption,omitempty"` // the provision that allows an exchange without it
+
+	// InformedAt says when the person was told what happens to their data, Notice
+	// which record of the requester says so (GDPR Art. 13 and 14). That a preview is
+	// skipped does not skip this duty.
+	InformedAt time.Time `json:"informedAt,omitzero"`
+	Notice     string    `json:"notice,omitempty"` // never a person
 }
 
 // An EvidenceRequest asks for one evidence (query:QueryRequest).
@@ -95,6 +102,7 @@ type EvidenceRequest struct {
 	Language        string                 `json:"language,omitempty"` // preferred by the person; on the wire up to EDM 1.2
 	PreviewPossible bool                   `json:"previewPossible"`
 	ExplicitRequest ExplicitRequest        `json:"explicitRequest"`
+	Waived          string                 `json:"waived,omitempty"` // the provision that lets us skip the preview (Reg. 2018/1724 Art. 14(5)); only on LegOut
 	Portal          string                 `json:"portal,omitempty"` // which authority of ours asked; only on LegPortal and LegOut
 	Private         Sealed[RequestPrivate] `json:"private,omitzero"`
 }
@@ -188,6 +196,7 @@ type EvidenceResponse struct {
 	Status         ResponseStatus          `json:"status"`
 	AvailableAt    time.Time               `json:"availableAt,omitzero"`     // with StatusDeferred
 	Intermediaries []Agent                 `json:"intermediaries,omitempty"` // of the provider
+	Waived         string                  `json:"waived,omitempty"`         // the provision that let us skip the preview (Reg. 2018/1724 Art. 14(5)); only on LegOut
 	Documents      []Document              `json:"documents,omitempty"`
 	Private        Sealed[ResponsePrivate] `json:"private,omitzero"`
 }

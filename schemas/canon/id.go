@@ -2,8 +2,10 @@ package canon
 
 import (
 	"crypto/sha1" //nolint:gosec // UUIDv5 is defined over SHA-1 (RFC 9562 5.5); it is a name, not a proof.
+	"encoding/base64"
 	"encoding/hex"
 	"strconv"
+	"strings"
 )
 
 // A MessageID names one fact on the log. It is derived from its cause and the
@@ -86,4 +88,18 @@ func ValidUUID(s string) bool {
 		}
 	}
 	return true
+}
+
+// PreviewConversation returns the conversation that a preview location of ours
+// claims to belong to: its last path segment begins with the UUID. The claim is
+// worth nothing before preview.Tickets said so; up to EDM 1.2 it is what ties the
+// second request to the first.
+func PreviewConversation(location string) (ConversationID, bool) {
+	path, _, _ := strings.Cut(location, "?")
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(path[strings.LastIndexByte(path, '/')+1:])
+	if err != nil || len(raw) <= 16 || len(raw) > 256 {
+		return "", false
+	}
+	h := hex.EncodeToString(raw[:16])
+	return ConversationID(strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")), true
 }

@@ -22,6 +22,7 @@ const (
 	KindAudit            Kind = "audit.v1"
 	KindRoute            Kind = "routing.route.v1"
 	KindExchangeRecord   Kind = "exchange.record.v1"
+	KindWithdrawal       Kind = "exchange.withdrawal.v1"
 )
 
 // Compacted reports that the topic of a kind holds the latest message of every
@@ -47,6 +48,7 @@ var newBody = map[Kind]func() Body{
 	KindAudit:            func() Body { return new(AuditEvent) },
 	KindRoute:            func() Body { return new(Route) },
 	KindExchangeRecord:   func() Body { return new(ExchangeRecord) },
+	KindWithdrawal:       func() Body { return new(Withdrawal) },
 }
 
 // Kinds lists every kind of body, in the order of the constants.
@@ -54,7 +56,7 @@ func Kinds() []Kind {
 	return []Kind{
 		KindEvidenceRequest, KindPreviewRequired, KindEvidenceResponse, KindEvidenceRefusal,
 		KindPreviewOpened, KindRegisterQuery, KindRegisterRecord, KindConsentDecision,
-		KindDeliveryReceipt, KindExchangeNotice, KindDeadline, KindAudit, KindRoute, KindExchangeRecord,
+		KindDeliveryReceipt, KindExchangeNotice, KindDeadline, KindAudit, KindRoute, KindExchangeRecord, KindWithdrawal,
 	}
 }
 

@@ -11,7 +11,8 @@ type PreviewOpened struct {
 
 // OpenedPrivate is the private part of a PreviewOpened.
 type OpenedPrivate struct {
-	Subject Subject `json:"subject"` // as the eID means stated it
+	Subject        Subject `json:"subject"`                  // as the eID means stated it
+	ReturnLocation string  `json:"returnLocation,omitempty"` // up to EDM 1.2 the browser brings it (TDD 4.9)
 }
 
 // Kind returns preview.opened.v1.
@@ -117,10 +118,23 @@ type ExchangeNotice struct {
 	EDM      string     `json:"errorCode,omitempty"` // EDM:ERR:nnnn where the provider gave one
 	Detail   string     `json:"detail,omitempty"`
 	Payloads int        `json:"payloads,omitempty"` // documents ready for download
+
+	AvailableAt time.Time `json:"availableAt,omitzero"` // with deferred: when to ask again
+	Waived      string    `json:"waived,omitempty"`     // with delivered: the provision that let the preview be skipped; the person is to be informed
 }
 
 // Kind returns exchange.notice.v1.
 func (*ExchangeNotice) Kind() Kind { return KindExchangeNotice }
+
+// A Withdrawal says that the person takes the request back before evidence was
+// released (Reg. 2018/1724 Art. 14(4): the use of the system is voluntary).
+type Withdrawal struct {
+	Portal   string     `json:"portal"`
+	Exchange ExchangeID `json:"exchange"`
+}
+
+// Kind returns exchange.withdrawal.v1.
+func (*Withdrawal) Kind() Kind { return KindWithdrawal }
 
 // A Deadline says that the named timer of a conversation has run out. It is fed
 // to the core, which checks it against the state: a late one changes nothing.
@@ -145,6 +159,9 @@ type AuditEvent struct {
 	Procedure string            `json:"procedure,omitempty"`
 	Digests   map[string]string `json:"digests,omitempty"` // what -> "sha256:..."
 	Reason    string            `json:"reason,omitempty"`  // an operator's reason, a rule id
+	Request   RequestID         `json:"request,omitempty"` // of the request of another Member State that it is about: used once, and never again
+	Needs     []string          `json:"needs,omitempty"`   // requirements that the evidence is to prove, https URIs
+	Basis     string            `json:"basis,omitempty"`   // provision under which evidence may be exchanged for the procedure
 	Actor     string            `json:"actor,omitempty"`   // the operator's login that did it, "api:NAME" or "os:NAME"
 	Proof     []byte            `json:"proof,omitempty"`   // the signed receipt, as it was sent or received
 }
