@@ -48,6 +48,11 @@ func agree(rt *rapid.T, body any) {
 			b.Requirements = make([]canon.Requirement, 1)
 			fill(rt, "", reflect.ValueOf(&b.Requirements[0]).Elem())
 		}
+		for i := range b.Choices {
+			if len(b.Choices[i].Shown) == 0 {
+				b.Choices[i].Shown = []string{b.Choices[i].Taken}
+			}
+		}
 	case *canon.PreviewRequired:
 		fill(rt, "requester", reflect.ValueOf(&b.Requester).Elem())
 	case *canon.EvidenceResponse:
@@ -217,6 +222,12 @@ func word(rt *rapid.T, kind string) string {
 		return pick(rt, "oots-edm:v1.2", "oots-edm:v2.0")
 	case "edition":
 		return pick(rt, "oots-cs:v1.2", "oots-cs:v2.0")
+	case "Chosen":
+		return string(pick(rt, canon.ChoseRequirement, canon.ChoseOption, canon.ChoseService))
+	case "about", "shown", "taken":
+		return "https://sr.oots.tech.ec.europa.eu/requirements/" + uuid(rt)
+	case "asked":
+		return uuid(rt)
 	case "source":
 		return "https://dsd.example/" + uuid(rt)
 	case "query", "signer":

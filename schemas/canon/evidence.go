@@ -102,8 +102,9 @@ type EvidenceRequest struct {
 	Language        string                 `json:"language,omitempty"` // preferred by the person; on the wire up to EDM 1.2
 	PreviewPossible bool                   `json:"previewPossible"`
 	ExplicitRequest ExplicitRequest        `json:"explicitRequest"`
-	Waived          string                 `json:"waived,omitempty"` // the provision that lets us skip the preview (Reg. 2018/1724 Art. 14(5)); only on LegOut
-	Portal          string                 `json:"portal,omitempty"` // which authority of ours asked; only on LegPortal and LegOut
+	Waived          string                 `json:"waived,omitempty"`  // the provision that lets us skip the preview (Reg. 2018/1724 Art. 14(5)); only on LegOut
+	Portal          string                 `json:"portal,omitempty"`  // which authority of ours asked; only on LegPortal and LegOut
+	Choices         []Choice               `json:"choices,omitempty"` // how it came to this evidence and this provider; only on LegPortal
 	Private         Sealed[RequestPrivate] `json:"private,omitzero"`
 }
 
