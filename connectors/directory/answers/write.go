@@ -4,8 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"oncegate/connectors/xmldoc"
-	"oncegate/schemas/canon"
+	"oncegate/connectors/regrep/rim"
 )
 
 // Write writes an answer in the shape of its edition: what the edition cannot
@@ -15,242 +14,229 @@ func Write(a Answer) ([]byte, error) {
 		return nil, fmt.Errorf("writing answer: unknown edition %q", a.Edition)
 	}
 	a = a.Shaped()
-	b := xmldoc.NewBuilder(queryName("QueryResponse"),
-		xmldoc.NS{Prefix: "query", URI: spaceQuery}, xmldoc.NS{Prefix: "rim", URI: spaceRIM}, xmldoc.NS{Prefix: "rs", URI: spaceRS},
-		xmldoc.NS{Prefix: "sdg", URI: spaceSDG}, xmldoc.NS{Prefix: "xsi", URI: spaceXSI})
-	root := b.Root()
-	status := StatusSuccess
+	w := &Writer{}
+	status := rim.StatusSuccess
 	if len(a.Exceptions) > 0 {
-		status = StatusFailure
+		status = rim.StatusFailure
 	}
-	root.Attr(plainName("status"), status)
+	w.Root("query:QueryResponse", "status", status)
 	if a.Edition != Edition10 {
-		slotValue(root, "SpecificationIdentifier", "StringValueType").Leaf(rimName("Value"), string(a.Edition))
+		w.String("SpecificationIdentifier", string(a.Edition))
 	}
-	if len(a.Exceptions) > 0 {
-		for _, x := range a.Exceptions {
-			exception(root, x)
+	if len(a.Exceptions) == 0 {
+		w.Open("rim:RegistryObjectList")
+		for _, r := range a.Requirements {
+			w.object(r.Object, "Requirement", func() { w.Requirement(r) })
 		}
-		return b.Document()
+		for _, s := range a.Services {
+			w.object(s.Object, "DataServiceEvidenceType", func() { w.DataService(s) })
+		}
+		w.Close("rim:RegistryObjectList")
 	}
-	list := root.Add(rimName("RegistryObjectList"))
-	for _, r := range a.Requirements {
-		o := list.Add(rimName("RegistryObject")).Attr(plainName("id"), r.Object)
-		WriteRequirement(slotValue(o, "Requirement", "AnyValueType"), r)
+	for _, x := range a.Exceptions {
+		w.exception(x)
 	}
-	for _, s := range a.Services {
-		o := list.Add(rimName("RegistryObject")).Attr(plainName("id"), s.Object)
-		WriteDataService(slotValue(o, "DataServiceEvidenceType", "AnyValueType"), s)
+	w.Close("query:QueryResponse")
+	out, err := w.Done()
+	if err != nil {
+		return nil, fmt.Errorf("writing answer: %w", err)
 	}
-	return b.Document()
+	return out, nil
 }
 
-func slotValue(t *xmldoc.Tag, name, valueType string) *xmldoc.Tag {
-	s := t.Add(rimName("Slot")).Attr(plainName("name"), name)
-	v := s.Add(rimName("SlotValue"))
-	return v.Attr(xsiType, v.QName(rimName(valueType)))
+// A Writer writes the nouns of this package into a RegRep document. It writes
+// what it is given; Shaped says what an edition knows.
+type Writer struct{ rim.Writer }
+
+func (w *Writer) object(id, slot string, f func()) {
+	w.Open("rim:RegistryObject", "id", id)
+	w.Slot(slot, rim.TypeAny, f)
+	w.Close("rim:RegistryObject")
 }
 
-func exception(t *xmldoc.Tag, x Exception) {
-	e := t.Add(rsName("Exception"))
-	e.Attr(xsiType, e.QName(rsName(x.Type)))
-	for _, a := range [][2]string{{"code", x.Code}, {"message", x.Message}, {"severity", x.Severity}, {"detail", x.Detail}} {
-		optionalAttr(e, a[0], a[1])
-	}
+func (w *Writer) exception(x Exception) {
+	w.OpenException(rim.Exception{Type: rim.RS(x.Type), Code: x.Code, Message: x.Message, Severity: x.Severity, Detail: x.Detail})
 	if x.Service != nil {
-		WriteDataService(slotValue(e, "DataServiceEvidenceType", "AnyValueType"), *x.Service)
+		w.Slot("DataServiceEvidenceType", rim.TypeAny, func() { w.DataService(*x.Service) })
 	}
 	if x.Determination != nil {
-		writeDetermination(slotValue(e, "JurisdictionDetermination", "AnyValueType"), *x.Determination)
+		w.Slot("JurisdictionDetermination", rim.TypeAny, func() { w.determination(*x.Determination) })
 	}
 	if len(x.Concepts) > 0 {
-		v := slotValue(e, "UserRequestedClassificationConcepts", "CollectionValueType").Attr(plainName("collectionType"), collectionSet)
-		for _, c := range x.Concepts {
-			el := v.Add(rimName("Element"))
-			el.Attr(xsiType, el.QName(rimName("AnyValueType")))
-			writeConcept(el, "EvidenceProviderClassification", c)
-		}
+		w.Slot("UserRequestedClassificationConcepts", rim.TypeCollection, func() {
+			for _, c := range x.Concepts {
+				w.Element(func() { w.concept("sdg:EvidenceProviderClassification", c) })
+			}
+		})
 	}
+	w.Close("rs:Exception")
 }
 
-// WriteRequirement appends sdg:Requirement.
-func WriteRequirement(t *xmldoc.Tag, r Requirement) {
-	e := t.Add(sdgName("Requirement"))
-	e.Leaf(sdgName("Identifier"), r.ID)
-	texts(e, "Name", r.Names)
-	texts(e, "Description", r.Descriptions)
+// Requirement writes sdg:Requirement.
+func (w *Writer) Requirement(r Requirement) {
+	w.Open("sdg:Requirement")
+	w.Leaf("sdg:Identifier", r.ID)
+	w.Texts("sdg:Name", r.Names)
+	w.Texts("sdg:Description", r.Descriptions)
 	for _, f := range r.Frameworks {
-		WriteFramework(e, f)
+		w.Framework(f)
 	}
 	for _, l := range r.Lists {
-		WriteEvidenceTypeList(e, l)
+		w.EvidenceTypeList(l)
 	}
+	w.Close("sdg:Requirement")
 }
 
-// WriteFramework appends sdg:ReferenceFramework.
-func WriteFramework(t *xmldoc.Tag, f Framework) {
-	e := t.Add(sdgName("ReferenceFramework"))
-	e.Leaf(sdgName("Identifier"), f.ID)
-	texts(e, "Title", f.Titles)
-	texts(e, "Description", f.Descriptions)
+// Framework writes sdg:ReferenceFramework.
+func (w *Writer) Framework(f Framework) {
+	w.Open("sdg:ReferenceFramework")
+	w.Leaf("sdg:Identifier", f.ID)
+	w.Texts("sdg:Title", f.Titles)
+	w.Texts("sdg:Description", f.Descriptions)
 	for _, p := range f.Procedures {
-		e.Add(sdgName("RelatedTo")).Leaf(sdgName("Identifier"), p)
+		w.Open("sdg:RelatedTo")
+		w.Leaf("sdg:Identifier", p)
+		w.Close("sdg:RelatedTo")
 	}
-	jurisdiction(e, f.Jurisdiction)
+	w.jurisdictions(f.Jurisdiction)
+	w.Close("sdg:ReferenceFramework")
 }
 
-// WriteEvidenceTypeList appends sdg:EvidenceTypeList.
-func WriteEvidenceTypeList(t *xmldoc.Tag, l EvidenceTypeList) {
-	e := t.Add(sdgName("EvidenceTypeList"))
-	e.Leaf(sdgName("Identifier"), l.ID)
-	texts(e, "Name", l.Names)
+// EvidenceTypeList writes sdg:EvidenceTypeList.
+func (w *Writer) EvidenceTypeList(l EvidenceTypeList) {
+	w.Open("sdg:EvidenceTypeList")
+	w.Leaf("sdg:Identifier", l.ID)
+	w.Texts("sdg:Name", l.Names)
 	if l.NoMatch {
-		e.Leaf(sdgName("MatchType"), "NoMatch")
+		w.Leaf("sdg:MatchType", "NoMatch")
 	}
-	texts(e, "MatchDescription", l.MatchDescriptions)
-	for _, v := range l.Types {
-		WriteEvidenceType(e, v)
+	w.Texts("sdg:MatchDescription", l.MatchDescriptions)
+	for _, t := range l.Types {
+		w.EvidenceType(t)
 	}
-	for _, j := range l.Jurisdictions {
-		jurisdiction(e, j)
-	}
+	w.jurisdictions(l.Jurisdictions...)
+	w.Close("sdg:EvidenceTypeList")
 }
 
-// WriteEvidenceType appends sdg:EvidenceType.
-func WriteEvidenceType(t *xmldoc.Tag, v EvidenceType) {
-	e := t.Add(sdgName("EvidenceType"))
-	e.Leaf(sdgName("EvidenceTypeClassification"), v.Classification)
-	texts(e, "Title", v.Titles)
-	texts(e, "Description", v.Descriptions)
-	for _, j := range v.Jurisdictions {
-		jurisdiction(e, j)
-	}
-	for _, d := range v.Distributions {
-		distribution(e, "Distribution", d)
-	}
+// EvidenceType writes sdg:EvidenceType.
+func (w *Writer) EvidenceType(t EvidenceType) {
+	w.Open("sdg:EvidenceType")
+	w.Leaf("sdg:EvidenceTypeClassification", t.Classification)
+	w.Texts("sdg:Title", t.Titles)
+	w.Texts("sdg:Description", t.Descriptions)
+	w.jurisdictions(t.Jurisdictions...)
+	w.distributions("sdg:Distribution", t.Distributions)
+	w.Close("sdg:EvidenceType")
 }
 
-// WriteDataService appends sdg:DataServiceEvidenceType.
-func WriteDataService(t *xmldoc.Tag, s DataService) {
-	e := t.Add(sdgName("DataServiceEvidenceType"))
-	e.Leaf(sdgName("Identifier"), s.ID)
-	e.Leaf(sdgName("EvidenceTypeClassification"), s.Classification)
-	texts(e, "Title", s.Titles)
-	texts(e, "Description", s.Descriptions)
-	for _, d := range s.Distributions {
-		distribution(e, "DistributedAs", d)
-	}
+// DataService writes sdg:DataServiceEvidenceType.
+func (w *Writer) DataService(s DataService) {
+	w.Open("sdg:DataServiceEvidenceType")
+	w.Leaf("sdg:Identifier", s.ID)
+	w.Leaf("sdg:EvidenceTypeClassification", s.Classification)
+	w.Texts("sdg:Title", s.Titles)
+	w.Texts("sdg:Description", s.Descriptions)
+	w.distributions("sdg:DistributedAs", s.Distributions)
 	for _, a := range s.Access {
-		WriteAccessService(e, a)
+		w.AccessService(a)
 	}
-	optional(e, "AuthenticationLevelOfAssurance", s.Assurance)
-	texts(e, "Note", s.Notes)
+	w.Optional("sdg:AuthenticationLevelOfAssurance", s.Assurance)
+	w.Texts("sdg:Note", s.Notes)
 	if s.Determination != nil {
-		writeDetermination(e, *s.Determination)
+		w.determination(*s.Determination)
 	}
 	for _, c := range s.Concepts {
-		writeConcept(e, "EvidenceProviderClassification", c)
+		w.concept("sdg:EvidenceProviderClassification", c)
 	}
+	w.Close("sdg:DataServiceEvidenceType")
 }
 
-// WriteAccessService appends sdg:AccessService.
-func WriteAccessService(t *xmldoc.Tag, a AccessService) {
-	e := t.Add(sdgName("AccessService"))
-	identifier(e, a.ID.Scheme, a.ID.ID)
-	texts(e, "Name", a.Names)
+// AccessService writes sdg:AccessService.
+func (w *Writer) AccessService(a AccessService) {
+	w.Open("sdg:AccessService")
+	w.Leaf("sdg:Identifier", a.ID.ID, "schemeID", a.ID.Scheme)
+	w.Texts("sdg:Name", a.Names)
 	for _, c := range a.ConformsTo {
-		e.Leaf(sdgName("ConformsTo"), c)
+		w.Leaf("sdg:ConformsTo", c)
 	}
 	if p := a.Publisher; !p.ID.IsZero() {
-		e := e.Add(sdgName("Publisher"))
-		identifier(e, p.ID.Scheme, p.ID.ID)
-		texts(e, "Name", p.Names)
-		texts(e, "Description", p.Descriptions)
-		address(e, p.Address)
-		for _, j := range p.Jurisdictions {
-			jurisdiction(e, j)
-		}
+		w.Open("sdg:Publisher")
+		w.Leaf("sdg:Identifier", p.ID.ID, "schemeID", p.ID.Scheme)
+		w.Texts("sdg:Name", p.Names)
+		w.Texts("sdg:Description", p.Descriptions)
+		w.address(p.Address)
+		w.jurisdictions(p.Jurisdictions...)
 		for _, c := range p.Concepts {
-			writeConcept(e, "ClassificationConcept", c)
+			w.concept("sdg:ClassificationConcept", c)
 		}
+		w.Close("sdg:Publisher")
+	}
+	w.Close("sdg:AccessService")
+}
+
+func (w *Writer) address(a Address) {
+	w.Open("sdg:Address")
+	w.Optional("sdg:FullAddress", a.Full)
+	w.Optional("sdg:LocatorDesignator", a.Locator)
+	w.Optional("sdg:PostCode", a.PostCode)
+	w.Optional("sdg:PostCityName", a.City)
+	w.Optional("sdg:Thoroughfare", a.Street)
+	w.Leaf("sdg:AdminUnitLevel1", a.Country)
+	w.Optional("sdg:AdminUnitLevel2", a.Level2)
+	w.Close("sdg:Address")
+}
+
+func (w *Writer) jurisdictions(list ...Jurisdiction) {
+	for _, j := range list {
+		if j.IsZero() {
+			continue
+		}
+		w.Open("sdg:Jurisdiction")
+		w.Leaf("sdg:AdminUnitLevel1", j.Country)
+		w.Optional("sdg:AdminUnitLevel2", j.Level2)
+		w.Optional("sdg:AdminUnitLevel3", j.Level3)
+		for _, c := range j.Classifications {
+			w.Leaf("sdg:AdditionalJurisdictionClassification", c.Code, "listID", c.List)
+		}
+		w.Close("sdg:Jurisdiction")
 	}
 }
 
-func address(t *xmldoc.Tag, a Address) {
-	e := t.Add(sdgName("Address"))
-	optional(e, "FullAddress", a.Full)
-	optional(e, "LocatorDesignator", a.Locator)
-	optional(e, "PostCode", a.PostCode)
-	optional(e, "PostCityName", a.City)
-	optional(e, "Thoroughfare", a.Street)
-	e.Leaf(sdgName("AdminUnitLevel1"), a.Country)
-	optional(e, "AdminUnitLevel2", a.Level2)
-}
-
-func jurisdiction(t *xmldoc.Tag, j Jurisdiction) {
-	if j.IsZero() {
-		return
-	}
-	e := t.Add(sdgName("Jurisdiction"))
-	e.Leaf(sdgName("AdminUnitLevel1"), j.Country)
-	optional(e, "AdminUnitLevel2", j.Level2)
-	optional(e, "AdminUnitLevel3", j.Level3)
-	for _, c := range j.Classifications {
-		optionalAttr(e.Leaf(sdgName("AdditionalJurisdictionClassification"), c.Code), "listID", c.List)
+func (w *Writer) distributions(name string, list []Distribution) {
+	for _, d := range list {
+		w.Open(name)
+		for _, f := range d.Formats {
+			w.Leaf("sdg:Format", f)
+		}
+		for _, l := range d.Languages {
+			w.Leaf("sdg:Language", l)
+		}
+		w.Optional("sdg:ConformsTo", d.ConformsTo)
+		w.Optional("sdg:Transformation", d.Transformation)
+		w.Close(name)
 	}
 }
 
-func distribution(t *xmldoc.Tag, name string, d Distribution) {
-	e := t.Add(sdgName(name))
-	for _, f := range d.Formats {
-		e.Leaf(sdgName("Format"), f)
-	}
-	for _, l := range d.Languages {
-		e.Leaf(sdgName("Language"), l)
-	}
-	optional(e, "ConformsTo", d.ConformsTo)
-	optional(e, "Transformation", d.Transformation)
+func (w *Writer) determination(d Determination) {
+	w.Open("sdg:EvidenceProviderJurisdictionDetermination")
+	w.Leaf("sdg:JurisdictionContextId", d.ContextID)
+	w.Texts("sdg:JurisdictionContext", d.Contexts)
+	w.Leaf("sdg:JurisdictionLevel", d.Level)
+	w.Close("sdg:EvidenceProviderJurisdictionDetermination")
 }
 
-func writeDetermination(t *xmldoc.Tag, d Determination) {
-	e := t.Add(sdgName("EvidenceProviderJurisdictionDetermination"))
-	e.Leaf(sdgName("JurisdictionContextId"), d.ContextID)
-	texts(e, "JurisdictionContext", d.Contexts)
-	e.Leaf(sdgName("JurisdictionLevel"), d.Level)
-}
-
-func writeConcept(t *xmldoc.Tag, name string, c Concept) {
-	e := t.Add(sdgName(name))
-	identifier(e, c.Scheme, c.ID)
-	optional(e, "Type", c.Type)
-	optional(e, "ValueExpression", c.ValueExpression)
-	texts(e, "Description", c.Descriptions)
+func (w *Writer) concept(name string, c Concept) {
+	w.Open(name)
+	w.Leaf("sdg:Identifier", c.ID, "schemeID", c.Scheme)
+	w.Optional("sdg:Type", c.Type)
+	w.Optional("sdg:ValueExpression", c.ValueExpression)
+	w.Texts("sdg:Description", c.Descriptions)
 	if len(c.Supported.List) > 0 {
-		e := e.Add(sdgName("SupportedValue"))
+		w.Open("sdg:SupportedValue")
 		for _, v := range c.Supported.List {
-			e.Leaf(sdgName(string(c.Supported.Kind)), v)
+			w.Leaf("sdg:"+string(c.Supported.Kind), v)
 		}
+		w.Close("sdg:SupportedValue")
 	}
-}
-
-func identifier(t *xmldoc.Tag, scheme, id string) {
-	optionalAttr(t.Leaf(sdgName("Identifier"), id), "schemeID", scheme)
-}
-
-func texts(t *xmldoc.Tag, name string, list []canon.Text) {
-	for _, s := range list {
-		optionalAttr(t.Leaf(sdgName(name), s.Text), "lang", s.Lang)
-	}
-}
-
-func optional(t *xmldoc.Tag, name, text string) {
-	if text != "" {
-		t.Leaf(sdgName(name), text)
-	}
-}
-
-func optionalAttr(t *xmldoc.Tag, name, value string) {
-	if value != "" {
-		t.Attr(plainName(name), value)
-	}
+	w.Close(name)
 }
