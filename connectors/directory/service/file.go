@@ -3,14 +3,14 @@ package service
 // The YAML of one Member State. deploy/directory.yaml explains every key.
 
 type memberFile struct {
-	at        place
+	At        place          `yaml:"-"`
 	Country   string         `yaml:"country"`
 	Broker    *brokerFile    `yaml:"broker,omitempty"`
 	Directory *directoryFile `yaml:"directory,omitempty"`
 }
 
 type brokerFile struct {
-	at           place
+	At           place             `yaml:"-"`
 	Requirements []requirementFile `yaml:"requirements,omitempty"`
 	Procedures   []procedureFile   `yaml:"procedures,omitempty"`
 	Types        []typeFile        `yaml:"evidence_types,omitempty"`
@@ -18,14 +18,14 @@ type brokerFile struct {
 }
 
 type requirementFile struct {
-	at           place
+	At           place  `yaml:"-"`
 	ID           string `yaml:"id"`
 	Names        texts  `yaml:"names"`
 	Descriptions texts  `yaml:"descriptions,omitempty"`
 }
 
 type procedureFile struct {
-	at           place
+	At           place             `yaml:"-"`
 	ID           string            `yaml:"id"`
 	Codes        []string          `yaml:"codes"`
 	Titles       texts             `yaml:"titles"`
@@ -35,7 +35,7 @@ type procedureFile struct {
 }
 
 type typeFile struct {
-	at            place
+	At            place              `yaml:"-"`
 	ID            string             `yaml:"id"`
 	Titles        texts              `yaml:"titles"`
 	Descriptions  texts              `yaml:"descriptions,omitempty"`
@@ -43,7 +43,7 @@ type typeFile struct {
 }
 
 type proofFile struct {
-	at            place
+	At            place              `yaml:"-"`
 	ID            string             `yaml:"id"`
 	Requirements  []string           `yaml:"requirements"`
 	Names         texts              `yaml:"names,omitempty"`
@@ -53,20 +53,20 @@ type proofFile struct {
 }
 
 type jurisdictionFile struct {
-	at              place
+	At              place        `yaml:"-"`
 	NUTS            string       `yaml:"nuts,omitempty"`
 	LAU             string       `yaml:"lau,omitempty"`
 	Classifications []listedFile `yaml:"classifications,omitempty"`
 }
 
 type listedFile struct {
-	at   place
+	At   place  `yaml:"-"`
 	List string `yaml:"list"`
 	Code string `yaml:"code"`
 }
 
 type directoryFile struct {
-	at        place
+	At        place          `yaml:"-"`
 	CodeLists []codeListFile `yaml:"code_lists,omitempty"`
 	Concepts  []conceptFile  `yaml:"concepts,omitempty"`
 	Points    []pointFile    `yaml:"access_points,omitempty"`
@@ -75,20 +75,20 @@ type directoryFile struct {
 }
 
 type codeListFile struct {
-	at      place
+	At      place      `yaml:"-"`
 	Name    string     `yaml:"name"`
 	Version string     `yaml:"version"`
 	Codes   []codeFile `yaml:"codes"`
 }
 
 type codeFile struct {
-	at    place
+	At    place  `yaml:"-"`
 	Code  string `yaml:"code"`
 	Names texts  `yaml:"names"`
 }
 
 type conceptFile struct {
-	at       place
+	At       place  `yaml:"-"`
 	Key      string `yaml:"key"`
 	ID       string `yaml:"id"`
 	Scheme   string `yaml:"scheme,omitempty"`
@@ -99,7 +99,7 @@ type conceptFile struct {
 }
 
 type pointFile struct {
-	at         place
+	At         place    `yaml:"-"`
 	Key        string   `yaml:"key"`
 	ID         string   `yaml:"id"`
 	Names      texts    `yaml:"names,omitempty"`
@@ -107,7 +107,7 @@ type pointFile struct {
 }
 
 type providerFile struct {
-	at            place
+	At            place              `yaml:"-"`
 	Key           string             `yaml:"key"`
 	ID            string             `yaml:"id"`
 	Names         texts              `yaml:"names"`
@@ -119,7 +119,7 @@ type providerFile struct {
 }
 
 type addressFile struct {
-	at       place
+	At       place  `yaml:"-"`
 	Full     string `yaml:"full,omitempty"`
 	Number   string `yaml:"number,omitempty"`
 	PostCode string `yaml:"post_code,omitempty"`
@@ -130,13 +130,13 @@ type addressFile struct {
 }
 
 type answerFile struct {
-	at      place
+	At      place    `yaml:"-"`
 	Concept string   `yaml:"concept"`
 	Values  []string `yaml:"values"`
 }
 
 type serviceFile struct {
-	at            place
+	At            place              `yaml:"-"`
 	ID            string             `yaml:"id"`
 	EvidenceType  string             `yaml:"evidence_type"`
 	Titles        texts              `yaml:"titles,omitempty"`
@@ -150,7 +150,7 @@ type serviceFile struct {
 }
 
 type distributionFile struct {
-	at             place
+	At             place    `yaml:"-"`
 	Formats        []string `yaml:"formats"`
 	Languages      []string `yaml:"languages,omitempty"`
 	ConformsTo     string   `yaml:"conforms_to,omitempty"`
@@ -158,7 +158,7 @@ type distributionFile struct {
 }
 
 type determinationFile struct {
-	at       place
+	At       place  `yaml:"-"`
 	ID       string `yaml:"id"`
 	Level    string `yaml:"level"`
 	Question texts  `yaml:"question"`

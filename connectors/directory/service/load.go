@@ -44,7 +44,7 @@ func (l Loader) member(name string, data []byte) (Member, []reference, []*Fault)
 	}
 	m := Member{Country: f.Country}
 	if r.country = f.Country; !l.Lists.Has("OOTSCountries", f.Country) {
-		r.fault(f.at, "two letters, upper case; Greece is EL", "country %q is not a country of OOTS", f.Country)
+		r.fault(f.At, "two letters, upper case; Greece is EL", "country %q is not a country of OOTS", f.Country)
 	}
 	if f.Broker != nil {
 		m.Broker = r.broker(*f.Broker)
@@ -53,7 +53,7 @@ func (l Loader) member(name string, data []byte) (Member, []reference, []*Fault)
 		m.Directory = r.directory(*f.Directory)
 	}
 	if f.Broker == nil && f.Directory == nil {
-		r.fault(f.at, "broker or directory; an empty one is written {}", "the file has no data")
+		r.fault(f.At, "broker or directory; an empty one is written {}", "the file has no data")
 	}
 	return m, r.refs, r.faults
 }
@@ -93,48 +93,48 @@ func (r *loading) broker(f brokerFile) *Broker {
 	b, seen := &Broker{}, map[string]bool{}
 	for _, q := range f.Requirements {
 		if !requirementID(q.ID) {
-			r.fault(q.at, "https://sr.oots.tech.ec.europa.eu/requirements/UUID", "requirement %q is not an id of the Semantic Repository", q.ID)
+			r.fault(q.At, "https://sr.oots.tech.ec.europa.eu/requirements/UUID", "requirement %q is not an id of the Semantic Repository", q.ID)
 		}
-		r.unique(seen, q.at, "requirement", q.ID)
-		b.Requirements = append(b.Requirements, answers.Requirement{ID: q.ID, Names: r.named(q.at, "requirement", q.Names), Descriptions: q.Descriptions})
+		r.unique(seen, q.At, "requirement", q.ID)
+		b.Requirements = append(b.Requirements, answers.Requirement{ID: q.ID, Names: r.named(q.At, "requirement", q.Names), Descriptions: q.Descriptions})
 	}
 	for _, p := range f.Procedures {
-		r.uuid(p.at, "procedure", p.ID)
-		r.unique(seen, p.at, "procedure", p.ID)
+		r.uuid(p.At, "procedure", p.ID)
+		r.unique(seen, p.At, "procedure", p.ID)
 		if len(p.Codes) == 0 {
-			r.fault(p.at, "", "procedure has no code")
+			r.fault(p.At, "", "procedure has no code")
 		}
 		for _, c := range p.Codes {
 			if !r.Lists.Has("Procedures", c) {
-				r.fault(p.at, "codes are those of the list Procedures, case matters", "procedure has the unknown code %q", c)
+				r.fault(p.At, "codes are those of the list Procedures, case matters", "procedure has the unknown code %q", c)
 			}
 		}
-		v := Framework{Framework: answers.Framework{ID: p.ID, Titles: r.named(p.at, "procedure", p.Titles), Descriptions: p.Descriptions, Procedures: p.Codes, Jurisdiction: answers.Jurisdiction{Country: r.country}}, Requirements: p.Requirements}
+		v := Framework{Framework: answers.Framework{ID: p.ID, Titles: r.named(p.At, "procedure", p.Titles), Descriptions: p.Descriptions, Procedures: p.Codes, Jurisdiction: answers.Jurisdiction{Country: r.country}}, Requirements: p.Requirements}
 		if p.Jurisdiction != nil {
 			v.Jurisdiction = r.jurisdiction(*p.Jurisdiction)
 		}
-		r.needs(p.at, p.Requirements)
+		r.needs(p.At, p.Requirements)
 		b.Frameworks = append(b.Frameworks, v)
 	}
 	for _, t := range f.Types {
-		r.own(t.at, "evidence type", t.ID)
-		r.unique(seen, t.at, "evidence type", t.ID)
-		b.Types = append(b.Types, answers.EvidenceType{Classification: t.ID, Titles: r.named(t.at, "evidence type", t.Titles), Descriptions: t.Descriptions, Jurisdictions: r.jurisdictions(t.Jurisdictions)})
+		r.own(t.At, "evidence type", t.ID)
+		r.unique(seen, t.At, "evidence type", t.ID)
+		b.Types = append(b.Types, answers.EvidenceType{Classification: t.ID, Titles: r.named(t.At, "evidence type", t.Titles), Descriptions: t.Descriptions, Jurisdictions: r.jurisdictions(t.Jurisdictions)})
 	}
 	used := map[string]bool{}
 	for _, p := range f.Proofs {
-		r.uuid(p.at, "proof", p.ID)
-		r.unique(seen, p.at, "proof", p.ID)
+		r.uuid(p.At, "proof", p.ID)
+		r.unique(seen, p.At, "proof", p.ID)
 		if len(p.Requirements) == 0 {
-			r.fault(p.at, "", "proof fulfils no requirement")
+			r.fault(p.At, "", "proof fulfils no requirement")
 		}
-		r.needs(p.at, p.Requirements)
+		r.needs(p.At, p.Requirements)
 		if (len(p.All) == 0) == (len(p.NoMatch) == 0) {
-			r.fault(p.at, "all: the evidence types that together prove it; no_match: why there is none", "proof has both or none of all and no_match")
+			r.fault(p.At, "all: the evidence types that together prove it; no_match: why there is none", "proof has both or none of all and no_match")
 		}
 		for _, id := range p.All {
 			if !slices.ContainsFunc(f.Types, func(t typeFile) bool { return t.ID == id }) {
-				r.fault(p.at, "list it under evidence_types", "proof holds the unknown evidence type %q", id)
+				r.fault(p.At, "list it under evidence_types", "proof holds the unknown evidence type %q", id)
 			}
 			used[id] = true
 		}
@@ -142,7 +142,7 @@ func (r *loading) broker(f brokerFile) *Broker {
 	}
 	for _, t := range f.Types {
 		if !used[t.ID] {
-			r.warn(t.at, "", "evidence type %q proves nothing", t.ID)
+			r.warn(t.At, "", "evidence type %q proves nothing", t.ID)
 		}
 	}
 	return b
@@ -169,14 +169,14 @@ func (r *loading) jurisdictions(list []jurisdictionFile) []answers.Jurisdiction 
 func (r *loading) jurisdiction(f jurisdictionFile) answers.Jurisdiction {
 	j := answers.Jurisdiction{Country: r.country, Level2: f.NUTS, Level3: f.LAU}
 	if f.NUTS != "" && !nuts(r.Lists, f.NUTS) {
-		r.fault(f.at, "", "%q is not a code of NUTS", f.NUTS)
+		r.fault(f.At, "", "%q is not a code of NUTS", f.NUTS)
 	}
 	if f.LAU != "" && !lauWord.MatchString(f.LAU) {
-		r.fault(f.at, "", "%q is not a code of LAU", f.LAU)
+		r.fault(f.At, "", "%q is not a code of LAU", f.LAU)
 	}
 	for _, c := range f.Classifications {
 		if !httpsURL(c.List) || c.Code == "" {
-			r.fault(c.at, "list: an https URL, code: one of its codes", "classification of a jurisdiction has no list or no code")
+			r.fault(c.At, "list: an https URL, code: one of its codes", "classification of a jurisdiction has no list or no code")
 		}
 		j.Classifications = append(j.Classifications, answers.ListedCode{List: c.List, Code: c.Code})
 	}
