@@ -91,7 +91,7 @@ func forbidden(room, imp string) string {
 		return "Redis has one room"
 	case (strings.HasPrefix(imp, "github.com/miekg/pkcs11") || strings.HasPrefix(imp, "software.sslmate.com/src/go-pkcs12")) && !under(room, "connectors/edelivery/keystore"):
 		return "keys come from one room"
-	case (strings.HasPrefix(imp, "github.com/miekg/dns") || strings.HasPrefix(imp, "golang.org/x/net/dns")) && !under(room, "connectors/edelivery/discovery"):
+	case (strings.HasPrefix(imp, "github.com/miekg/dns") || strings.HasPrefix(imp, "golang.org/x/net/dns")) && !under(room, "connectors/naptr"):
 		return "DNS has one room"
 	case strings.HasPrefix(imp, "github.com/beevik/etree") && !under(room, "connectors/xmldoc"):
 		return "etree has one room"

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/edelivery/wssec"
+	"oncegate/connectors/naptr"
 )
 
 // A Service is a service of NAPTR records with the interface that it stands for.
@@ -146,7 +146,7 @@ func (c *Config) check() error {
 	add((c.Zone == "") != (c.Publisher == ""), "either a zone or a publisher is required")
 	add(c.Zone == "" || hostName(strings.TrimSuffix(c.Zone, ".")), "zone %q is not a domain name", c.Zone)
 	if c.Publisher != "" {
-		_, err := readAddress(c.Publisher, c.PlainHTTP)
+		_, err := naptr.ReadAddress(c.Publisher, c.PlainHTTP)
 		add(err == nil, "publisher: %w", err)
 	}
 	add(c.Version == SMP1 || c.Version == SMP2, "version is not 1.0 or 2.0")
@@ -155,7 +155,7 @@ func (c *Config) check() error {
 	}
 	c.Resolvers = slices.Clone(c.Resolvers)
 	for i, s := range c.Resolvers {
-		server, err := checkServer(s)
+		server, err := naptr.CheckServer(s)
 		add(err == nil, "%w", err)
 		c.Resolvers[i] = server
 	}
@@ -185,17 +185,4 @@ func (c *Config) check() error {
 		return fmt.Errorf("configuring discovery: %w", err)
 	}
 	return nil
-}
-
-// systemResolvers reads where the system resolves names.
-func systemResolvers() ([]string, error) {
-	b, err := os.ReadFile("/etc/resolv.conf")
-	if err != nil {
-		return nil, fmt.Errorf("finding the system's resolvers: %w", err)
-	}
-	servers := nameservers(string(b))
-	if len(servers) == 0 {
-		return nil, errors.New("finding the system's resolvers: /etc/resolv.conf names none: set resolvers")
-	}
-	return servers, nil
 }

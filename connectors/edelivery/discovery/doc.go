@@ -6,8 +6,8 @@
 // receiver. It is off unless configured; the Once-Only Technical System uses static
 // agreements only.
 //
-// It owns identifiers and their DNS names, NAPTR records, SMP documents, the check of
+// It owns identifiers and their DNS names, SMP documents, the check of
 // their signatures, and what is remembered of the answers. It does not own messages,
 // keys or agreements in general. Before it: edelivery, which asks when its table has no
-// agreement. After it: the DNS and the publishers, both of which may be hostile.
+// agreement. After it: naptr, which asks the DNS, and the publishers; both may be hostile.
 package discovery

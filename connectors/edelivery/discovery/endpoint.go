@@ -12,6 +12,8 @@ import (
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/naptr"
+	"oncegate/connectors/netguard"
 	"oncegate/schemas/canon"
 )
 
@@ -176,12 +178,12 @@ func (r *Resolver) agreement(ctx context.Context, c choice, a Activity) (*pmode.
 	if err != nil {
 		return nil, ebms.Service{}, err
 	}
-	u, err := readAddress(c.endpoint.Address, r.PlainHTTP)
+	u, err := naptr.ReadAddress(c.endpoint.Address, r.PlainHTTP)
 	if err != nil {
 		return nil, ebms.Service{}, &Failure{StepEndpoint, Refused, c.described.Address, "an endpoint has an https address", "ask the participant to register one", err}
 	}
-	if !r.PrivateAddresses && internal(u.Hostname()) {
-		return nil, ebms.Service{}, &Failure{StepEndpoint, Refused, c.described.Address, "access points are at public addresses", "allow private_addresses where the domain is a private network", errPrivate}
+	if !r.PrivateAddresses && netguard.Internal(u.Hostname()) {
+		return nil, ebms.Service{}, &Failure{StepEndpoint, Refused, c.described.Address, "access points are at public addresses", "allow private_addresses where the domain is a private network", netguard.ErrPrivate}
 	}
 	service := a.Service
 	if service.Value == "" {

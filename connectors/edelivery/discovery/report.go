@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/naptr"
 	"oncegate/connectors/xmldoc"
 )
 
@@ -41,12 +42,12 @@ type StepReport struct {
 
 // A DNSReport is what the DNS said.
 type DNSReport struct {
-	Name      string   `json:"name"`
-	Aliases   []string `json:"aliases,omitempty"`
-	Resolver  string   `json:"resolver,omitempty"`
-	Validated bool     `json:"validated"`
-	TTL       string   `json:"ttl,omitempty"`
-	Records   []Record `json:"records,omitempty"`
+	Name      string         `json:"name"`
+	Aliases   []string       `json:"aliases,omitempty"`
+	Resolver  string         `json:"resolver,omitempty"`
+	Validated bool           `json:"validated"`
+	TTL       string         `json:"ttl,omitempty"`
+	Records   []naptr.Record `json:"records,omitempty"`
 }
 
 // A Certificate is what people compare of one.
@@ -112,12 +113,12 @@ func (r *Resolver) explain(ctx context.Context, rep *Report, id Identifier, a Ac
 	place, err := r.locate(ctx, id)
 	if place.Name != "" {
 		ans := place.answer
-		rep.DNS = &DNSReport{Name: place.Name, Resolver: ans.server, Validated: ans.secure && ans.server != "", Records: ans.records}
-		if len(ans.names) > 1 {
-			rep.DNS.Aliases = ans.names[1:]
+		rep.DNS = &DNSReport{Name: place.Name, Resolver: ans.Server, Validated: ans.Secure && ans.Server != "", Records: ans.Records}
+		if len(ans.Names) > 1 {
+			rep.DNS.Aliases = ans.Names[1:]
 		}
-		if len(ans.records) > 0 {
-			rep.DNS.TTL = ans.ttl.String()
+		if len(ans.Records) > 0 {
+			rep.DNS.TTL = ans.TTL.String()
 		}
 	}
 	if err != nil {

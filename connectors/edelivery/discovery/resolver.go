@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/connectors/naptr"
+	"oncegate/connectors/netguard"
 	"oncegate/connectors/xmldoc"
 	"oncegate/schemas/canon"
 )
@@ -20,7 +23,7 @@ import (
 // A Resolver finds access points. It is safe for concurrent use.
 type Resolver struct {
 	Config
-	dns   *dnsClient
+	dns   *naptr.Client
 	fetch *fetcher
 
 	places   *memory[Place]
@@ -48,11 +51,11 @@ func New(c Config) (*Resolver, error) {
 	if c.Zone != "" {
 		servers := c.Resolvers
 		if len(servers) == 0 {
-			if servers, err = systemResolvers(); err != nil {
+			if servers, err = naptr.SystemServers(); err != nil {
 				return nil, fmt.Errorf("configuring discovery: %w", err)
 			}
 		}
-		r.dns = &dnsClient{servers: servers, timeout: c.DNSTry, random: c.Random, secure: c.DNSSEC}
+		r.dns = &naptr.Client{Servers: servers, Try: c.DNSTry, Random: c.Random, Secure: c.DNSSEC}
 	}
 	return r, nil
 }
@@ -62,7 +65,7 @@ type Place struct {
 	Address string
 	Version Version
 	Name    string // the name that was asked; empty where the publisher is configured
-	answer  dnsAnswer
+	answer  naptr.Answer
 }
 
 // A Described is metadata that a trusted publisher signed.
@@ -133,13 +136,13 @@ func (r *Resolver) askPlace(ctx context.Context, id Identifier) outcome[Place] {
 	now := r.Now()
 	o := outcome[Place]{value: p, err: err, until: now.Add(r.TTL)}
 	if p.Name != "" {
-		o.until = now.Add(min(p.answer.ttl, r.TTL))
+		o.until = now.Add(min(p.answer.TTL, r.TTL))
 	}
 	if f, ok := errors.AsType[*Failure](err); ok {
 		o.retry = f.Verdict == Unreachable
 		o.until = now.Add(r.Negative)
 		if f.Verdict == Unregistered {
-			o.until = now.Add(min(p.answer.ttl, r.Negative))
+			o.until = now.Add(min(p.answer.TTL, r.Negative))
 		}
 	}
 	return o
@@ -155,21 +158,21 @@ func (r *Resolver) locate(ctx context.Context, id Identifier) (Place, error) {
 		return Place{}, &Failure{StepIdentifier, Refused, id.String(), "the identifier has no domain name", "give it as scheme::value or as an ebCore URN", err}
 	}
 	p := Place{Name: name}
-	p.answer, err = r.dns.lookup(ctx, name)
+	p.answer, err = r.dns.Lookup(ctx, name)
 	switch {
-	case errors.Is(err, errNoName), errors.Is(err, errNoRecord):
+	case errors.Is(err, naptr.ErrNoName), errors.Is(err, naptr.ErrNoRecord):
 		return p, &Failure{StepDNS, Unregistered, name, "the participant is not registered in the zone", "check identifier, scheme and zone; ask the participant's publisher to register it", err}
-	case errors.Is(err, errInsecure):
+	case errors.Is(err, naptr.ErrInsecure):
 		return p, &Failure{StepDNS, Refused, name, "the answer must be validated with DNSSEC", "use a validating resolver on a trusted way, or switch dnssec off where the zone is not signed", err}
-	case errors.Is(err, errLoop):
+	case errors.Is(err, naptr.ErrLoop):
 		return p, &Failure{StepDNS, Refused, name, "aliases are followed eight times at most", "tell the operator of the zone", err}
 	case err != nil:
 		return p, &Failure{StepDNS, Unreachable, name, "no resolver gives an answer", "check the resolvers and the way to them; the look-up is repeated", err}
 	}
-	u, service, err := choose(p.answer.records, name, r.Services, r.PlainHTTP)
+	u, service, err := choose(p.answer.Records, name, r.Services, r.PlainHTTP)
 	if err != nil {
 		verdict := Refused
-		if errors.Is(err, errNoService) {
+		if errors.Is(err, naptr.ErrNoService) {
 			verdict = Unregistered
 		}
 		return p, &Failure{StepDNS, verdict, name, "no NAPTR record leads to a publisher", "tell the operator of the zone, or add the record's service to services", err}
@@ -218,7 +221,7 @@ func (r *Resolver) load(ctx context.Context, address string) (*Described, error)
 		switch {
 		case errors.Is(err, errNotFound):
 			rule, remedy = "the publisher has no metadata of this participant and document", "check participant and document, with their schemes; `oncegate discover` without a document lists what there is"
-		case errors.Is(err, errPrivate):
+		case errors.Is(err, netguard.ErrPrivate):
 			rule, remedy = "publishers are at public addresses", "allow private_addresses where the domain is a private network"
 		case errors.Is(err, errTooLarge):
 			remedy = "raise max_size if the publisher is right"
@@ -256,7 +259,7 @@ func (r *Resolver) describe(ctx context.Context, p Place, id, document, process 
 	if redirect == nil {
 		return d, nil
 	}
-	u, err := readAddress(redirect.Address, r.PlainHTTP)
+	u, err := naptr.ReadAddress(redirect.Address, r.PlainHTTP)
 	if err != nil {
 		return nil, &Failure{StepRedirect, Refused, address, "a redirect leads to an https address", "tell the operator of the publisher", err}
 	}
@@ -319,4 +322,17 @@ func (r *Redirect) names(s signer) bool {
 		}
 	}
 	return named(r.UID, s.certificate)
+}
+
+// choose returns the publisher that the records name, with what its service stands for.
+func choose(records []naptr.Record, name string, services []Service, plain bool) (*url.URL, Service, error) {
+	var names []string
+	for _, s := range services {
+		names = append(names, s.Name)
+	}
+	u, service, err := naptr.Choose(records, name, names, plain)
+	if err != nil {
+		return nil, Service{}, err
+	}
+	return u, services[slices.Index(names, service)], nil
 }

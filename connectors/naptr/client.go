@@ -1,4 +1,4 @@
-package discovery
+package naptr
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -25,28 +26,30 @@ const (
 	maxStray   = 32
 )
 
+// Answers that have no records.
 var (
-	errNoName   = errors.New("there is no such name")
-	errNoRecord = errors.New("the name has no NAPTR record")
-	errInsecure = errors.New("the resolver did not validate the answer with DNSSEC")
-	errLoop     = errors.New("the aliases of the name lead nowhere")
+	ErrNoName   = errors.New("there is no such name")
+	ErrNoRecord = errors.New("the name has no NAPTR record")
+	ErrInsecure = errors.New("the resolver did not validate the answer with DNSSEC")
+	ErrLoop     = errors.New("the aliases of the name lead nowhere")
 )
 
-// A dnsClient is a stub resolver for NAPTR records: it asks recursive resolvers.
-type dnsClient struct {
-	servers []string
-	timeout time.Duration // of one try
-	random  io.Reader
-	secure  bool // the AD bit is demanded
+// A Client is a stub resolver for NAPTR records: it asks recursive resolvers. It is
+// safe for concurrent use.
+type Client struct {
+	Servers []string      // Required. As CheckServer returns them.
+	Try     time.Duration // Required. Of one question to one resolver.
+	Random  io.Reader     // Required. Of ids.
+	Secure  bool          // answers must have been validated by the resolver (AD bit), on a way that is trusted
 }
 
-// A dnsAnswer is what the resolvers say of one name.
-type dnsAnswer struct {
-	records []Record
-	names   []string // the name asked for, and the aliases behind it
-	server  string
-	secure  bool // every answer had the AD bit
-	ttl     time.Duration
+// An Answer is what the resolvers say of one name.
+type Answer struct {
+	Records []Record
+	Names   []string // the name asked for, and the aliases behind it
+	Server  string
+	Secure  bool // every answer had the AD bit
+	TTL     time.Duration
 }
 
 // message is one checked response.
@@ -64,10 +67,10 @@ type resource struct {
 	target string
 }
 
-// lookup returns the NAPTR records of a name, and follows aliases. An answer also
-// comes with errNoName and errNoRecord, for how long it holds.
-func (c *dnsClient) lookup(ctx context.Context, name string) (dnsAnswer, error) {
-	a := dnsAnswer{names: []string{name}, secure: true, ttl: 1 << 62}
+// Lookup returns the NAPTR records of a name, and follows aliases. An answer also
+// comes with ErrNoName and ErrNoRecord, for how long it holds.
+func (c *Client) Lookup(ctx context.Context, name string) (Answer, error) {
+	a := Answer{Names: []string{name}, Secure: true, TTL: 1 << 62}
 	at := strings.ToLower(name) + "."
 	seen := map[string]bool{at: true}
 	for range maxHops {
@@ -75,10 +78,10 @@ func (c *dnsClient) lookup(ctx context.Context, name string) (dnsAnswer, error) 
 		if err != nil {
 			return a, err
 		}
-		a.server = server
-		a.secure = a.secure && m.header.AuthenticData
-		if c.secure && !a.secure {
-			return a, errInsecure
+		a.Server = server
+		a.Secure = a.Secure && m.header.AuthenticData
+		if c.Secure && !a.Secure {
+			return a, ErrInsecure
 		}
 		moved := false
 		for { // along the aliases that came with the answer
@@ -89,31 +92,31 @@ func (c *dnsClient) lookup(ctx context.Context, name string) (dnsAnswer, error) 
 			if next == "" {
 				break
 			}
-			a.ttl = min(a.ttl, ttl)
+			a.TTL = min(a.TTL, ttl)
 			if seen[next] || len(seen) > maxHops {
-				return a, errLoop
+				return a, ErrLoop
 			}
 			seen[next], at, moved = true, next, true
-			a.names = append(a.names, strings.TrimSuffix(next, "."))
+			a.Names = append(a.Names, strings.TrimSuffix(next, "."))
 		}
 		for _, r := range m.answers {
 			if r.typ == typeNAPTR && r.name == at {
-				a.records = append(a.records, r.record)
-				a.ttl = min(a.ttl, r.ttl)
+				a.Records = append(a.Records, r.record)
+				a.TTL = min(a.TTL, r.ttl)
 			}
 		}
 		switch {
-		case len(a.records) > 0:
+		case len(a.Records) > 0:
 			return a, nil
 		case m.header.RCode == dnsmessage.RCodeNameError:
-			a.ttl = min(a.ttl, m.minimum)
-			return a, errNoName
+			a.TTL = min(a.TTL, m.minimum)
+			return a, ErrNoName
 		case !moved:
-			a.ttl = min(a.ttl, m.minimum)
-			return a, errNoRecord
+			a.TTL = min(a.TTL, m.minimum)
+			return a, ErrNoRecord
 		}
 	}
-	return a, errLoop
+	return a, ErrLoop
 }
 
 // alias returns where the name leads in this message, or "".
@@ -130,7 +133,7 @@ func (m *message) alias(name string) (string, time.Duration, error) {
 		if front, ok := strings.CutSuffix(name, "."+r.name); ok {
 			next := front + "." + r.target
 			if len(next) > 254 {
-				return "", 0, errLoop
+				return "", 0, ErrLoop
 			}
 			return next, r.ttl, nil
 		}
@@ -139,10 +142,10 @@ func (m *message) alias(name string) (string, time.Duration, error) {
 }
 
 // ask asks the resolvers in turn, twice each, until one answers.
-func (c *dnsClient) ask(ctx context.Context, name string) (*message, string, error) {
+func (c *Client) ask(ctx context.Context, name string) (*message, string, error) {
 	var last error
 	for range 2 {
-		for _, server := range c.servers {
+		for _, server := range c.Servers {
 			m, err := c.exchange(ctx, server, name)
 			if err == nil {
 				return m, server, nil
@@ -157,12 +160,12 @@ func (c *dnsClient) ask(ctx context.Context, name string) (*message, string, err
 }
 
 // exchange asks one resolver over UDP, and over TCP what does not fit.
-func (c *dnsClient) exchange(ctx context.Context, server, name string) (*message, error) {
+func (c *Client) exchange(ctx context.Context, server, name string) (*message, error) {
 	query, id, err := c.query(name)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Try)
 	defer cancel()
 	m, err := c.overUDP(ctx, server, query, id, name)
 	if err == nil && m.header.Truncated {
@@ -179,9 +182,9 @@ func (c *dnsClient) exchange(ctx context.Context, server, name string) (*message
 }
 
 // query makes the question. The AD bit asks for the AD bit (RFC 6840 5.7).
-func (c *dnsClient) query(name string) ([]byte, uint16, error) {
+func (c *Client) query(name string) ([]byte, uint16, error) {
 	var id [2]byte
-	if _, err := io.ReadFull(c.random, id[:]); err != nil {
+	if _, err := io.ReadFull(c.Random, id[:]); err != nil {
 		return nil, 0, fmt.Errorf("drawing an id: %w", err)
 	}
 	n, err := dnsmessage.NewName(name)
@@ -206,7 +209,7 @@ func (c *dnsClient) query(name string) ([]byte, uint16, error) {
 
 // overUDP sends from a port of its own and reads until the right answer comes: a wrong
 // one may be somebody's guess.
-func (c *dnsClient) overUDP(ctx context.Context, server string, query []byte, id uint16, name string) (*message, error) {
+func (c *Client) overUDP(ctx context.Context, server string, query []byte, id uint16, name string) (*message, error) {
 	conn, err := dial(ctx, "udp", server)
 	if err != nil {
 		return nil, err
@@ -230,7 +233,7 @@ func (c *dnsClient) overUDP(ctx context.Context, server string, query []byte, id
 	return nil, err
 }
 
-func (c *dnsClient) overTCP(ctx context.Context, server string, query []byte, id uint16, name string) (*message, error) {
+func (c *Client) overTCP(ctx context.Context, server string, query []byte, id uint16, name string) (*message, error) {
 	conn, err := dial(ctx, "tcp", server)
 	if err != nil {
 		return nil, err
@@ -362,8 +365,8 @@ func (m *message) readMinimum(p *dnsmessage.Parser) {
 	}
 }
 
-// checkServer reads the address of a resolver; the port is 53 where there is none.
-func checkServer(s string) (string, error) {
+// CheckServer reads the address of a resolver; the port is 53 where there is none.
+func CheckServer(s string) (string, error) {
 	if ip, err := netip.ParseAddr(s); err == nil {
 		return netip.AddrPortFrom(ip, 53).String(), nil
 	}
@@ -382,9 +385,22 @@ func nameservers(conf string) []string {
 		if len(f) < 2 || f[0] != "nameserver" || len(out) == 3 { // as many as the C library reads
 			continue
 		}
-		if s, err := checkServer(f[1]); err == nil {
+		if s, err := CheckServer(f[1]); err == nil {
 			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// SystemServers reads where the system resolves names.
+func SystemServers() ([]string, error) {
+	b, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil {
+		return nil, fmt.Errorf("finding the system's resolvers: %w", err)
+	}
+	servers := nameservers(string(b))
+	if len(servers) == 0 {
+		return nil, errors.New("finding the system's resolvers: /etc/resolv.conf names none: set resolvers")
+	}
+	return servers, nil
 }

@@ -1,4 +1,4 @@
-package discovery
+package naptr
 
 import (
 	"encoding/binary"
@@ -164,37 +164,38 @@ func splitSubstitution(s string) (ere, repl string, fold bool, err error) {
 	return fields[0].String(), fields[1].String(), fields[2].Len() > 0, nil
 }
 
-// choose returns the address that the records give a name: of those with the flag U
-// and one of the services, the one of the lowest order and then preference whose
-// substitution works.
-func choose(records []Record, name string, services []Service, plain bool) (*url.URL, Service, error) {
-	type candidate struct {
-		Record
-		service Service
-	}
-	var fit []candidate
+// Choose returns the address that the records give a name, and the service of the
+// record that does: of those with the flag U and one of the services, or of any where
+// none is named, the one of the lowest order and then preference whose substitution
+// works. With plain also http addresses serve.
+func Choose(records []Record, name string, services []string, plain bool) (*url.URL, string, error) {
+	var fit []Record
 	for _, r := range records {
-		i := slices.IndexFunc(services, func(s Service) bool { return strings.EqualFold(s.Name, r.Service) })
-		if i >= 0 && strings.EqualFold(r.Flags, "U") {
-			fit = append(fit, candidate{r, services[i]})
+		if i := slices.IndexFunc(services, func(s string) bool { return strings.EqualFold(s, r.Service) }); i >= 0 {
+			r.Service = services[i]
+		} else if len(services) > 0 {
+			continue
+		}
+		if strings.EqualFold(r.Flags, "U") {
+			fit = append(fit, r)
 		}
 	}
 	if len(fit) == 0 {
-		return nil, Service{}, errNoService
+		return nil, "", ErrNoService
 	}
-	slices.SortStableFunc(fit, func(a, b candidate) int {
+	slices.SortStableFunc(fit, func(a, b Record) int {
 		if a.Order != b.Order {
 			return int(a.Order) - int(b.Order)
 		}
 		return int(a.Preference) - int(b.Preference)
 	})
 	var first error
-	for _, c := range fit {
-		address, err := c.Rewrite(name)
+	for _, r := range fit {
+		address, err := r.Rewrite(name)
 		if err == nil {
 			var u *url.URL
-			if u, err = readAddress(address, plain); err == nil && u.RawQuery == "" {
-				return u, c.service, nil
+			if u, err = ReadAddress(address, plain); err == nil && u.RawQuery == "" {
+				return u, r.Service, nil
 			} else if err == nil {
 				err = errors.New("the address of a publisher has no query")
 			}
@@ -203,13 +204,14 @@ func choose(records []Record, name string, services []Service, plain bool) (*url
 			first = err
 		}
 	}
-	return nil, Service{}, first
+	return nil, "", first
 }
 
-var errNoService = errors.New("no record has the flag U and a service that is configured")
+// ErrNoService is returned where no record has the flag U and a service that was asked for.
+var ErrNoService = errors.New("no record has the flag U and a service that is configured")
 
-// readAddress reads an absolute https address; with plain also an http one.
-func readAddress(s string, plain bool) (*url.URL, error) {
+// ReadAddress reads an absolute https address; with plain also an http one.
+func ReadAddress(s string, plain bool) (*url.URL, error) {
 	if len(s) > maxAddress {
 		return nil, errors.New("an address that is too long")
 	}

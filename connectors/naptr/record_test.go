@@ -1,4 +1,4 @@
-package discovery
+package naptr
 
 import (
 	"strings"
@@ -94,41 +94,6 @@ func TestReadRecordAgrees(t *testing.T) {
 	}
 }
 
-func TestPublic(t *testing.T) {
-	for s, want := range map[string]bool{
-		"8.8.8.8:443": true, "[2a01:7080::1]:443": true,
-		"127.0.0.1:443": false, "10.1.2.3:443": false, "172.16.0.1:443": false, "192.168.1.1:443": false, "169.254.169.254:80": false,
-		"100.64.0.1:443": false, "0.0.0.0:443": false, "0.1.2.3:443": false, "224.0.0.1:443": false, "255.255.255.255:443": false, "198.18.0.1:443": false,
-		"[::1]:443": false, "[::]:443": false, "[fe80::1]:443": false, "[fe80::1%eth0]:443": false, "[fd00::1]:443": false, "[ff02::1]:443": false,
-		"[::ffff:127.0.0.1]:443": false, "[::ffff:10.0.0.1]:443": false, "[64:ff9b::7f00:1]:443": false, "[2002:7f00:1::]:443": false, "[2001:db8::1]:443": false, "[::7f00:1]:443": false,
-		"nonsense": false,
-	} {
-		if got := publicOnly(t.Context(), "tcp", s, nil) == nil; got != want {
-			t.Errorf("%s: got %v", s, got)
-		}
-	}
-}
-
-func TestSameParticipant(t *testing.T) {
-	urn := Identifier{Value: ebCore + "iso6523:0088:test01"}
-	for _, tt := range []struct {
-		other Identifier
-		want  bool
-	}{
-		{urn, true},
-		{Identifier{Value: ebCore + "iso6523:0088:TEST01"}, true},
-		{Identifier{ebCore + "iso6523:0088", "test01"}, true},
-		{Identifier{ebCore + "iso6523", "0088:test01"}, true},
-		{Identifier{ebCore[:len(ebCore)-1], "iso6523:0088:test01"}, true},
-		{Identifier{ebCore + "iso6523:0088", "test02"}, false},
-		{Identifier{Peppol, "0088:test01"}, false},
-	} {
-		if got := urn.same(tt.other); got != tt.want {
-			t.Errorf("%s: got %v", tt.other, got)
-		}
-	}
-}
-
 func TestNameservers(t *testing.T) {
 	got := nameservers("# comment\nsearch example.test\nnameserver 127.0.0.53\nnameserver  2001:db8::53 \nnameserver bad\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n")
 	if diff := cmp.Diff([]string{"127.0.0.53:53", "[2001:db8::53]:53", "192.0.2.1:53"}, got); diff != "" {
@@ -149,7 +114,7 @@ func FuzzRewrite(f *testing.F) {
 			t.Errorf("result of %d bytes", len(out))
 		}
 		if err == nil {
-			if u, err := readAddress(out, false); err == nil && (u.Scheme != "https" || u.Host == "" || u.User != nil) {
+			if u, err := ReadAddress(out, false); err == nil && (u.Scheme != "https" || u.Host == "" || u.User != nil) {
 				t.Errorf("address %q", out)
 			}
 		}
@@ -187,7 +152,7 @@ func FuzzMessage(f *testing.F) {
 		if len(m.answers) > maxAnswers || !m.header.Response || m.header.ID != 7 {
 			t.Errorf("accepted %d answers", len(m.answers))
 		}
-		if _, _, err := m.alias("a.test."); err != nil && err != errLoop {
+		if _, _, err := m.alias("a.test."); err != nil && err != ErrLoop {
 			t.Error(err)
 		}
 	})
