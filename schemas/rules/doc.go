@@ -17,7 +17,9 @@
 //	    official_1_0: never-matches       # optional, see below
 //	    official_note: The published context lacks a letter.
 //
-// All keys but the last three are required; an info row needs no remedy. An
+// All keys but the last three are required; an info row needs no remedy. A rule that
+// the specification states in prose only has a label such as "TDD 4.7.1 Service" for an
+// id, a published assertion without an id its file and place there: "EDM-RESP-S#35". An
 // edition has one row of an id: where a rule reads otherwise in another edition it
 // has a row of its own. meaning and remedy are our own words and name no value of a
 // document. official_1_0 says how the published 1.0 test departs from its intent:

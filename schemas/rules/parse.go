@@ -154,14 +154,17 @@ func (p *parser) str(n *yaml.Node) string {
 	return strings.TrimSpace(n.Value)
 }
 
-var idShape = regexp.MustCompile(`^R-[A-Z]+(-[A-Za-z]+)*-[SCX]?[0-9]+[a-z]?$`)
+// idShape knows the published ids, our labels of rules that the specification states
+// in prose or whose id is not known, and those of published assertions without an id:
+// file and place.
+var idShape = regexp.MustCompile(`^(R-[A-Z]+(-[A-Za-z]+)*-[SC]?[0-9]+[a-z]?|TDD [0-9]+(\.[0-9]+)*( [A-Za-z@-]+)+|[A-Z]+(-[A-Z]+)*#[0-9]+)$`)
 
 func (p *parser) row(n *yaml.Node, lines []string) Rule {
 	r := Rule{File: p.file, Line: n.Line}
 	p.fields(n, map[string]func(*yaml.Node){
 		"id": func(n *yaml.Node) {
 			if r.ID = p.str(n); !idShape.MatchString(r.ID) {
-				p.fault(n, "an id looks like R-EDM-REQ-S005")
+				p.fault(n, "an id looks like R-EDM-REQ-S005, TDD 4.7.1 Service or EDM-RESP-S#35")
 			}
 		},
 		"editions": func(n *yaml.Node) { r.Editions = p.editions(n) },

@@ -66,6 +66,7 @@ func TestParseRefuses(t *testing.T) {
 		"an edition twice":        {`"2.0"`, `"1.0"`, "f.yaml:4:23: edition 1.0 stands twice"},
 		"a severity it lacks":     {"fatal", "deadly", "f.yaml:5:15: a severity is"},
 		"an odd id":               {"R-EDM-REQ-S005", "S005", "f.yaml:3:9: an id looks like"},
+		"an odd label":            {"R-EDM-REQ-S005", "TDD of old", "f.yaml:3:9: an id looks like"},
 		"an anchor":               {"meaning: It", "meaning: &a It", "f.yaml:8:14: want text without an anchor"},
 		"empty text":              {"It has one.", "''", "f.yaml:8:14: want text, not nothing"},
 		"an unknown document":     {"edm-request", "weather", `f.yaml:1:11: no document is called "weather"`},
