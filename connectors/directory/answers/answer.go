@@ -8,6 +8,7 @@ type Edition string
 // The editions, oldest first.
 const (
 	Edition10 Edition = "oots-cs:v1.0" // its answers do not name it
+	Edition11 Edition = "oots-cs:v1.1" // read, not written; its shape is that of 1.2
 	Edition12 Edition = "oots-cs:v1.2"
 	Edition20 Edition = "oots-cs:v2.0"
 )
@@ -112,16 +113,9 @@ type Provider struct {
 	ID            canon.Participant
 	Names         []canon.Text
 	Descriptions  []canon.Text // from 1.2
-	Address       Address
+	Address       canon.Address
 	Jurisdictions []Jurisdiction // one in 1.0
 	Concepts      []Concept      // ClassificationConcept, with the values it supports
-}
-
-// An Address is sdg:AddressType.
-type Address struct {
-	Full, Locator, PostCode, City, Street string
-	Country                               string // AdminUnitLevel1
-	Level2                                string // NUTS
 }
 
 // A Concept is sdg:InformationConceptType: what a provider is told apart by. As

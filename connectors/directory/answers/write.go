@@ -164,7 +164,7 @@ func (w *Writer) AccessService(a AccessService) {
 		w.Leaf("sdg:Identifier", p.ID.ID, "schemeID", p.ID.Scheme)
 		w.Texts("sdg:Name", p.Names)
 		w.Texts("sdg:Description", p.Descriptions)
-		w.address(p.Address)
+		w.Address("sdg:Address", p.Address)
 		w.jurisdictions(p.Jurisdictions...)
 		for _, c := range p.Concepts {
 			w.concept("sdg:ClassificationConcept", c)
@@ -172,18 +172,6 @@ func (w *Writer) AccessService(a AccessService) {
 		w.Close("sdg:Publisher")
 	}
 	w.Close("sdg:AccessService")
-}
-
-func (w *Writer) address(a Address) {
-	w.Open("sdg:Address")
-	w.Optional("sdg:FullAddress", a.Full)
-	w.Optional("sdg:LocatorDesignator", a.Locator)
-	w.Optional("sdg:PostCode", a.PostCode)
-	w.Optional("sdg:PostCityName", a.City)
-	w.Optional("sdg:Thoroughfare", a.Street)
-	w.Leaf("sdg:AdminUnitLevel1", a.Country)
-	w.Optional("sdg:AdminUnitLevel2", a.Level2)
-	w.Close("sdg:Address")
 }
 
 func (w *Writer) jurisdictions(list ...Jurisdiction) {

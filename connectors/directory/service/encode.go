@@ -110,7 +110,7 @@ func encodeDirectory(d *Directory) *directoryFile {
 		a := p.Publisher.Address
 		v := providerFile{
 			Key: p.Key, ID: p.Publisher.ID.String(), Names: p.Publisher.Names, Descriptions: p.Publisher.Descriptions, Point: f.Points[i].Key,
-			Address:       &addressFile{Full: a.Full, Number: a.Locator, PostCode: a.PostCode, City: a.City, Street: a.Street, Country: a.Country, NUTS: a.Level2},
+			Address:       &addressFile{Full: a.Full, Number: a.Locator, PostCode: a.PostCode, City: a.City, Street: a.Street, Country: a.Country, NUTS: a.Region},
 			Jurisdictions: encodeJurisdictions(p.Publisher.Jurisdictions),
 		}
 		for _, c := range p.Publisher.Concepts {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"oncegate/connectors/directory/answers"
+	"oncegate/schemas/canon"
 )
 
 func (r *loading) directory(f directoryFile) *Directory {
@@ -136,10 +137,10 @@ func (r *loading) provider(p providerFile, lists map[string]CodeList) Provider {
 	}
 	v.Publisher = answers.Provider{
 		ID: r.participant(p.At, "provider", p.ID), Names: r.named(p.At, "provider", p.Names), Descriptions: p.Descriptions,
-		Address: answers.Address{Country: r.country}, Jurisdictions: r.jurisdictions(p.Jurisdictions),
+		Address: canon.Address{Country: r.country}, Jurisdictions: r.jurisdictions(p.Jurisdictions),
 	}
 	if a := p.Address; a != nil {
-		v.Publisher.Address = answers.Address{Full: a.Full, Locator: a.Number, PostCode: a.PostCode, City: a.City, Street: a.Street, Country: a.Country, Level2: a.NUTS}
+		v.Publisher.Address = canon.Address{Full: a.Full, Locator: a.Number, PostCode: a.PostCode, City: a.City, Street: a.Street, Country: a.Country, Region: a.NUTS}
 		if a.Country == "" {
 			v.Publisher.Address.Country = r.country
 		} else if !r.Lists.Has("CountryIdentificationCode", a.Country) {
