@@ -17,6 +17,9 @@ mkdir -p "$dir" && cd "$dir"
 for k in ticket.key session.key wrap-1.key; do
   [ -e "$k" ] || openssl rand -base64 32 >"$k"
 done
+# The pair of the exchange log. Take log-1.key away from this host.
+[ -e log-1.key ] || openssl genpkey -algorithm X25519 -out log-1.key 2>/dev/null
+[ -e log-1.pub ] || openssl pkey -in log-1.key -pubout -out log-1.pub
 # The webhook secret, in the form of Standard Webhooks.
 [ -e webhook.secret ] || echo "whsec_$(openssl rand -base64 32)" >webhook.secret
 # Secrets that others give you; here random.

@@ -33,26 +33,27 @@ func AllRoles() []string { return []string{RoleEDelivery, RoleRegisters, RoleCor
 // A Config is the configuration file of one deployment (oncegate.yaml). Paths in
 // it are relative to the file.
 type Config struct {
-	Name      string              `yaml:"name"`      // Required: of this deployment; in logs and as the source of events
-	Country   string              `yaml:"country"`   // Required: two letters
-	Authority canonAgent          `yaml:"authority"` // Required for edelivery: who answers for this deployment where no provider is known
-	Roles     []string            `yaml:"roles"`     // Default: all
-	Log       LogConfig           `yaml:"log"`
-	Kafka     KafkaConfig         `yaml:"kafka"`    // Required unless embedded
-	Redis     RedisConfig         `yaml:"redis"`    // Required unless embedded
-	Embedded  EmbeddedConfig      `yaml:"embedded"` // broker and memory in the process that serves
-	Keys      KeysConfig          `yaml:"keys"`
-	Payloads  PayloadsConfig      `yaml:"payloads"`
-	Audit     AuditConfig         `yaml:"audit"`
-	EDelivery EDeliveryConfig     `yaml:"edelivery"`
-	Registers map[string]Endpoint `yaml:"registers"`     // by folder name
-	Directory string              `yaml:"registers_dir"` // registers of your own, beside the built-in ones
-	Routes    string              `yaml:"routes"`        // Required: file
-	API       APIConfig           `yaml:"api"`
-	Web       WebConfig           `yaml:"web"`
-	Monitor   ServerConfig        `yaml:"monitor"` // health and metrics of this process. Default: where the API is
-	Timeouts  TimeoutsConfig      `yaml:"timeouts"`
-	Retention RetentionConfig     `yaml:"retention"`
+	Name        string              `yaml:"name"`      // Required: of this deployment; in logs and as the source of events
+	Country     string              `yaml:"country"`   // Required: two letters
+	Authority   canonAgent          `yaml:"authority"` // Required for edelivery: who answers for this deployment where no provider is known
+	Roles       []string            `yaml:"roles"`     // Default: all
+	Log         LogConfig           `yaml:"log"`
+	Kafka       KafkaConfig         `yaml:"kafka"`    // Required unless embedded
+	Redis       RedisConfig         `yaml:"redis"`    // Required unless embedded
+	Embedded    EmbeddedConfig      `yaml:"embedded"` // broker and memory in the process that serves
+	Keys        KeysConfig          `yaml:"keys"`
+	Payloads    PayloadsConfig      `yaml:"payloads"`
+	Audit       AuditConfig         `yaml:"audit"`
+	ExchangeLog ExchangeLogConfig   `yaml:"exchange_log"`
+	EDelivery   EDeliveryConfig     `yaml:"edelivery"`
+	Registers   map[string]Endpoint `yaml:"registers"`     // by folder name
+	Directory   string              `yaml:"registers_dir"` // registers of your own, beside the built-in ones
+	Routes      string              `yaml:"routes"`        // Required: file
+	API         APIConfig           `yaml:"api"`
+	Web         WebConfig           `yaml:"web"`
+	Monitor     ServerConfig        `yaml:"monitor"` // health and metrics of this process. Default: where the API is
+	Timeouts    TimeoutsConfig      `yaml:"timeouts"`
+	Retention   RetentionConfig     `yaml:"retention"`
 
 	dir string // where the file is
 }
@@ -363,6 +364,7 @@ func (c *Config) Validate(embedded bool) error {
 		file(fmt.Sprintf("keys.wrap[%d].file", i), k.File, true)
 	}
 	c.validateRetention(bad)
+	c.validateExchangeLog(bad, file)
 	switch c.Payloads.Store {
 	case "", "kafka":
 	case "files":

@@ -57,6 +57,10 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	if err := n.reg.Register(messages); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
+	record, err := n.recorder()
+	if err != nil {
+		return err
+	}
 	journal, err := n.journal()
 	if err != nil {
 		return err
@@ -73,7 +77,7 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	n.work = append(n.work, waiting.watch)
 	conf := edelivery.Config{
 		PModes: live, Codec: codec, Payloads: n.vault, Publish: n.publish(RoleEDelivery), Remembered: once, Logger: n.log,
-		Taken: n.written, Shelf: shelf, Unsent: n.unsent, Journal: journal, Retention: n.cfg.Retention.messageIDs(), Limits: swa.Limits{TempDir: n.cfg.path(n.cfg.Payloads.Temp)},
+		Taken: n.written, Shelf: shelf, Unsent: n.unsent, Journal: journal, Recorder: record, Retention: n.cfg.Retention.messageIDs(), Limits: swa.Limits{TempDir: n.cfg.path(n.cfg.Payloads.Temp)},
 		HTTP: edelivery.Client(edelivery.ClientTLS(anchors, nil)), Deadline: time.Duration(n.cfg.EDelivery.Deadline), Concurrent: n.cfg.EDelivery.Concurrent, PerClient: n.cfg.EDelivery.PerClient,
 		Observe: func(o edelivery.Observation) {
 			direction := "out"

@@ -191,7 +191,7 @@ func (c *Config) kafka(eng *addresses) (kafkalog.Config, error) {
 	k := c.Kafka
 	conf := kafkalog.Config{
 		Brokers: k.Brokers, ClientID: c.Name, Prefix: k.TopicPrefix, Partitions: k.Partitions,
-		ReplicationFactor: k.Replication, MinInSync: k.MinInSync, Retention: time.Duration(k.Retention),
+		ReplicationFactor: k.Replication, MinInSync: k.MinInSync, Retention: time.Duration(k.Retention), RecordRetention: time.Duration(c.ExchangeLog.Term),
 	}
 	if eng != nil {
 		conf.Brokers, conf.Embedded, conf.ReplicationFactor = []string{eng.Kafka}, true, 1

@@ -91,6 +91,8 @@ func hopOf(m canon.Message, r *kafkalog.Record) api.Hop {
 		h.Outcome, h.Code = b.State, b.Code
 	case *canon.Deadline:
 		h.Step = b.Timer
+	case *canon.ExchangeRecord:
+		h.Step, h.AS4 = "recorded "+string(b.Direction), b.AS4
 	case *canon.AuditEvent:
 		h.Step, h.Room, h.Outcome, h.Code, h.AS4 = b.Step, b.Room, b.Outcome, b.Code, b.AS4
 		if !b.Peer.IsZero() {

@@ -15,7 +15,7 @@ import (
 func exchangeCommand() *cobra.Command {
 	c := &cobra.Command{Use: "exchange", Short: "Look at exchanges: how they stand, and every step they took", Example: "  oncegate exchange list -c oncegate.yaml\n  oncegate exchange timeline evidence.request.v1/0/12"}
 	t := configFlag(c)
-	c.AddCommand(exchangeList(t), exchangeGet(t), exchangeTimeline(t))
+	c.AddCommand(exchangeList(t), exchangeGet(t), exchangeTimeline(t), exchangeExport(t))
 	return c
 }
 

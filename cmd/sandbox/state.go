@@ -1,8 +1,10 @@
 package sandbox
 
 import (
+	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
@@ -126,6 +128,9 @@ func (m *member) configure(ca *pki, on engine, issuer string, extra obj) error {
 			return err
 		}
 	}
+	if err := m.writeLogKey(); err != nil {
+		return err
+	}
 	if err := m.write("webhook.secret", []byte("whsec_"+base64.StdEncoding.EncodeToString(m.Hook)+"\n")); err != nil {
 		return err
 	}
@@ -145,8 +150,9 @@ func (m *member) configure(ca *pki, on engine, issuer string, extra obj) error {
 			"ticket": "ticket.key", "session": "session.key",
 			"wrap": []obj{{"id": "wrap-1", "file": "wrap-1.key", "from": ca.cert.NotBefore.UTC(), "until": ca.cert.NotAfter.UTC()}},
 		},
-		"edelivery": with(listen(m.AS4), obj{"pmodes": "pmodes.yaml", "path": "/as4", "ca": "ca.pem"}),
-		"routes":    "routes.yaml",
+		"exchange_log": obj{"keys": []obj{{"id": "log-1", "file": "log-1.pub", "from": ca.cert.NotBefore.UTC(), "until": ca.cert.NotAfter.UTC()}}},
+		"edelivery":    with(listen(m.AS4), obj{"pmodes": "pmodes.yaml", "path": "/as4", "ca": "ca.pem"}),
+		"routes":       "routes.yaml",
 		"api": with(listen(m.API), obj{
 			"base_url":  m.API,
 			"operators": []obj{{"name": "operator", "token_hashes": []string{hash(m.Operator)}}},
@@ -196,4 +202,25 @@ func (m *member) agree(other *member) error {
 			"retry": obj{"attempts": 8, "initial": "250ms", "factor": 2, "max": "4s"},
 		}},
 	})
+}
+
+// writeLogKey makes the pair of the exchange log. A member would keep the private
+// half elsewhere.
+func (m *member) writeLogKey() error {
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("making the key of the exchange log: %w", err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("encoding the key of the exchange log: %w", err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.PublicKey())
+	if err != nil {
+		return fmt.Errorf("encoding the key of the exchange log: %w", err)
+	}
+	if err := writePEM(filepath.Join(m.Dir, "log-1.key"), &pem.Block{Type: "PRIVATE KEY", Bytes: private}); err != nil {
+		return err
+	}
+	return writePEM(filepath.Join(m.Dir, "log-1.pub"), &pem.Block{Type: "PUBLIC KEY", Bytes: public})
 }

@@ -53,6 +53,7 @@ type Config struct {
 	MinInSync         int           // Default: 0, the broker's own default.
 	Retention         time.Duration // Default: 30 days. Canonical topics, payload chunks and dead letters.
 	AuditRetention    time.Duration // Default: 400 days. The audit topic.
+	RecordRetention   time.Duration // Default: AuditRetention. The records of messages (IR 2022/1463 Art. 17).
 	MaxMessageBytes   int           // Default: 1 MiB. Largest batch a topic takes.
 
 	// Embedded marks the in-process broker: no compaction, and retention by
@@ -96,7 +97,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	for name, d := range map[string]time.Duration{
-		"retention": c.Retention, "audit retention": c.AuditRetention, "dial timeout": c.DialTimeout,
+		"retention": c.Retention, "audit retention": c.AuditRetention, "record retention": c.RecordRetention, "dial timeout": c.DialTimeout,
 		"request timeout": c.RequestTimeout, "metadata ttl": c.MetadataTTL,
 	} {
 		if d < 0 {
@@ -112,6 +113,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.ReplicationFactor, -1)
 	setDefault(&c.Retention, 30*24*time.Hour)
 	setDefault(&c.AuditRetention, 400*24*time.Hour)
+	setDefault(&c.RecordRetention, c.AuditRetention)
 	setDefault(&c.MaxMessageBytes, 1<<20)
 	setDefault(&c.DialTimeout, 5*time.Second)
 	setDefault(&c.RequestTimeout, 10*time.Second)

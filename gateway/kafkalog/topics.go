@@ -42,8 +42,11 @@ func (c *Cluster) Catalogue() []TopicSpec {
 	var out []TopicSpec
 	for _, k := range canon.Kinds() {
 		keep := c.cfg.Retention
-		if k == canon.KindAudit {
+		switch k {
+		case canon.KindAudit:
 			keep = c.cfg.AuditRetention
+		case canon.KindExchangeRecord:
+			keep = c.cfg.RecordRetention
 		}
 		settings := c.kept(keep)
 		if k.Compacted() {

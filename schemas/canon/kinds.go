@@ -30,6 +30,10 @@ const (
 // from the beginning by everybody who needs it, and is never replayed.
 func (k Kind) Compacted() bool { return k == KindRoute }
 
+// Legal reports that the messages of a kind are the legal record: nothing follows
+// from them, and they outlive the exchange.
+func (k Kind) Legal() bool { return k == KindAudit || k == KindExchangeRecord }
+
 // A Body is what a message says.
 type Body interface{ Kind() Kind }
 
