@@ -48,6 +48,11 @@ func agree(rt *rapid.T, body any) {
 			b.Requirements = make([]canon.Requirement, 1)
 			fill(rt, "", reflect.ValueOf(&b.Requirements[0]).Elem())
 		}
+		if b.Offer.AccessPoint.IsZero() {
+			b.Offer = canon.Offer{}
+		} else if len(b.Offer.Specifications) == 0 {
+			b.Offer.Specifications = []string{"oots-edm:v2.0"}
+		}
 		for i := range b.Choices {
 			if len(b.Choices[i].Shown) == 0 {
 				b.Choices[i].Shown = []string{b.Choices[i].Taken}

@@ -22,3 +22,16 @@ type Choice struct {
 	Asked  []string   `json:"asked,omitempty"`  // ids of the questions that were answered on the way (DSD:ERR:0005)
 	Answer Provenance `json:"answer"`
 }
+
+// An Offer is what the directory says of the authority that was chosen: by which
+// access point it is reached, and how. The core uses it where it has no route of
+// its own: an authority that the directory names only after questions to the person
+// is in no table.
+type Offer struct {
+	AccessPoint    Participant `json:"accessPoint"`         // C3
+	Specifications []string    `json:"specifications"`      // editions that the provider reads
+	Assurance      string      `json:"assurance,omitempty"` // least level of the person's identification
+}
+
+// IsZero reports that the request did not come from the directory.
+func (o Offer) IsZero() bool { return o.AccessPoint.IsZero() }

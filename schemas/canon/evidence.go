@@ -105,6 +105,7 @@ type EvidenceRequest struct {
 	Waived          string                 `json:"waived,omitempty"`  // the provision that lets us skip the preview (Reg. 2018/1724 Art. 14(5)); only on LegOut
 	Portal          string                 `json:"portal,omitempty"`  // which authority of ours asked; only on LegPortal and LegOut
 	Choices         []Choice               `json:"choices,omitempty"` // how it came to this evidence and this provider; only on LegPortal
+	Offer           Offer                  `json:"offer,omitzero"`    // what the directory says of the provider; only on LegPortal
 	Private         Sealed[RequestPrivate] `json:"private,omitzero"`
 }
 
