@@ -57,6 +57,7 @@ func (c *Config) Examine(ctx context.Context, x Examination) []Finding {
 	d := &doctor{c: c, Examination: x, now: x.Now()}
 	d.configuration()
 	d.secrets()
+	d.exchangeLog()
 	table := d.agreements(ctx)
 	d.listeners()
 	d.directories(table)

@@ -65,6 +65,37 @@ func (c *Config) recipients() ([]exchangelog.Recipient, error) {
 	return out, errors.Join(errs...)
 }
 
+// exchangeLog says whether messages can be recorded now and for some time: when they
+// cannot, none is taken or sent.
+func (d *doctor) exchangeLog() {
+	if !d.c.Has(RoleEDelivery) || len(d.c.ExchangeLog.Keys) == 0 {
+		return // the configuration says what is missing
+	}
+	const check, place, remedy = "exchange log", "exchange_log.keys", "add a key that begins before; see docs/operating.md, Exchange log"
+	keys, err := d.c.recipients()
+	if err != nil {
+		d.fail(check, place, remedy, "%v", err)
+		return
+	}
+	log, err := exchangelog.New(keys)
+	if err != nil {
+		d.fail(check, place, remedy, "%v", err)
+		return
+	}
+	until, err := log.Until(d.now)
+	switch left := until.Sub(d.now); {
+	case err != nil:
+		d.fail(check, place, remedy, "%v", err)
+	case left < logKeyNotice:
+		d.warn(check, place, remedy, "the last key ends in %d days", int(left.Hours()/24))
+	default:
+		d.ok(check, place, "messages can be recorded until %s", until.Format(time.DateOnly))
+	}
+}
+
+// logKeyNotice is how long before its end the last key is complained about.
+const logKeyNotice = 30 * 24 * time.Hour
+
 // recorder adapts the exchange log to the access point.
 type recorder struct{ log *exchangelog.Recorder }
 

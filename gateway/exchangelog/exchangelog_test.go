@@ -174,3 +174,15 @@ func TestKeysInPEM(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestUntilWhenRecordsCanBeSealed(t *testing.T) {
+	day := 24 * time.Hour
+	k := key(t)
+	r := recorder(t, recipient("a", k, now, now.Add(2*day)), recipient("b", k, now.Add(day), now.Add(5*day)), recipient("late", k, now.Add(6*day), now.Add(9*day)))
+	if got, err := r.Until(now); err != nil || !got.Equal(now.Add(5*day)) {
+		t.Errorf("got %v, %v; want the end of b: there is a gap after it", got, err)
+	}
+	if _, err := r.Until(now.Add(5 * day)); err == nil {
+		t.Error("in the gap: got no error")
+	}
+}

@@ -100,3 +100,20 @@ func block(data []byte, want string) ([]byte, error) {
 	}
 	return b.Bytes, nil
 }
+
+// Until returns the end of the time in which records can be sealed without a gap;
+// an error where they cannot be now.
+func (r *Recorder) Until(now time.Time) (time.Time, error) {
+	t := now
+	for {
+		k, err := at(r.recipients, t)
+		switch {
+		case err == nil:
+			t = k.Until
+		case t.Equal(now):
+			return t, err
+		default:
+			return t, nil
+		}
+	}
+}
