@@ -38,16 +38,18 @@ const (
 // Final phases of both roles.
 const (
 	Delivered Phase = "delivered"
-	Declined  Phase = "declined" // the person said no: an empty list, not an error
-	Refused   Phase = "refused"  // an error of list EDMErrorCodes, or a rule of ours
-	ExpiredP  Phase = "expired"  // a deadline passed, here or there (EDM:ERR:0005)
-	Failed    Phase = "failed"   // could not be sent; an answer that waits for a resend has its retention timer
+	Declined  Phase = "declined"  // the person said no: an empty list, not an error
+	Deferred  Phase = "deferred"  // there will be evidence, at a time that is shown: not an error
+	Withdrawn Phase = "withdrawn" // the person took the request back before anything was released
+	Refused   Phase = "refused"   // an error of list EDMErrorCodes, or a rule of ours
+	ExpiredP  Phase = "expired"   // a deadline passed, here or there (EDM:ERR:0005)
+	Failed    Phase = "failed"    // could not be sent; an answer that waits for a resend has its retention timer
 )
 
 // Final reports whether nothing follows any more.
 func (p Phase) Final() bool {
 	switch p {
-	case Delivered, Declined, Refused, ExpiredP, Failed:
+	case Delivered, Declined, Deferred, Withdrawn, Refused, ExpiredP, Failed:
 		return true
 	}
 	return false
@@ -69,8 +71,10 @@ type Conversation struct {
 	Requester       canon.Agent              `json:"requester"`
 	Provider        canon.Agent              `json:"provider"`
 	Intermediaries  []canon.Agent            `json:"intermediaries,omitempty"`
-	Own             canon.Participant        `json:"own,omitzero"`  // our access point
-	Peer            canon.Participant        `json:"peer,omitzero"` // the other access point
+	Language        string                   `json:"language,omitempty"` // that the person prefers
+	Choices         []canon.Choice           `json:"choices,omitempty"`  // requester: how it came to this evidence and this provider
+	Own             canon.Participant        `json:"own,omitzero"`       // our access point
+	Peer            canon.Participant        `json:"peer,omitzero"`      // the other access point
 	Register        string                   `json:"register,omitempty"`
 	First           canon.RequestID          `json:"first,omitempty"`     // id of request 1
 	Second          canon.RequestID          `json:"second,omitempty"`    // id of request 2
@@ -78,9 +82,13 @@ type Conversation struct {
 	SecondAS4       string                   `json:"secondAs4,omitempty"` // provider: that of request 2
 	PreviewPossible bool                     `json:"previewPossible"`
 	ExplicitRequest canon.ExplicitRequest    `json:"explicitRequest"`
-	PersonSeen      bool                     `json:"personSeen,omitempty"` // provider: the person opened the preview and matched
-	Back            string                   `json:"back,omitempty"`       // provider: the way back, sealed under the ticket key (preview.Tickets)
-	Record          canon.PayloadRef         `json:"record,omitzero"`      // provider: the canonical record, as RegisterRecord.Record
+	Waived          string                   `json:"waived,omitempty"`         // the provision that lets us skip the preview
+	LegalBasis      string                   `json:"legalBasis,omitempty"`     // provision under which evidence may be exchanged for the procedure
+	Route           string                   `json:"route,omitempty"`          // name of the configured route, or the key of one from the directory
+	Representation  string                   `json:"representation,omitempty"` // natural, legal, or both: somebody acts for the person
+	PersonSeen      bool                     `json:"personSeen,omitempty"`     // provider: the person opened the preview and matched
+	Back            string                   `json:"back,omitempty"`           // provider: the way back, sealed under the ticket key (preview.Tickets)
+	Record          canon.PayloadRef         `json:"record,omitzero"`          // provider: the canonical record, as RegisterRecord.Record
 	Documents       []canon.Document         `json:"documents,omitempty"`
 	Decisions       []canon.DocumentDecision `json:"decisions,omitempty"`
 	Sent            canon.MessageID          `json:"sent,omitempty"`      // our message to the peer whose receipt would end or fail this phase
@@ -88,7 +96,9 @@ type Conversation struct {
 	Code            canon.Code               `json:"code,omitempty"`      // why it was refused, expired or failed
 	ErrorCode       string                   `json:"errorCode,omitempty"` // EDM:ERR:nnnn
 	Detail          string                   `json:"detail,omitempty"`
-	Passed          int                      `json:"passed,omitempty"` // messages that changed nothing and are remembered, so that they never will
+	Finding         Finding                  `json:"finding,omitempty"`    // requester: in what the answer differs from the request
+	AvailableAt     time.Time                `json:"availableAt,omitzero"` // with Deferred
+	Passed          int                      `json:"passed,omitempty"`     // messages that changed nothing and are remembered, so that they never will
 	OpenedAt        time.Time                `json:"openedAt"`
 	UpdatedAt       time.Time                `json:"updatedAt"`
 	Timer           string                   `json:"timer,omitempty"` // T1, T2, T3, retention; empty when none runs
@@ -106,9 +116,19 @@ func (c *Conversation) Spent() bool {
 
 // Private is the private part of a Conversation.
 type Private struct {
-	Subject         canon.Subject `json:"subject,omitzero"`
-	PreviewLocation string        `json:"previewLocation,omitempty"`
-	ReturnLocation  string        `json:"returnLocation,omitempty"`
+	Subject         canon.Subject         `json:"subject,omitzero"`
+	Representative  canon.Representative  `json:"representative,omitzero"`
+	Concepts        []canon.ConceptAnswer `json:"concepts,omitempty"`
+	PreviewLocation string                `json:"previewLocation,omitempty"`
+	ReturnLocation  string                `json:"returnLocation,omitempty"`
+}
+
+// Admits reports whether who authenticated may see and decide at the preview: the
+// person of the request, or who acts for them (TDD 4.9).
+func (p Private) Admits(who canon.Subject) bool {
+	return p.Subject.Matches(who) ||
+		p.Representative.Natural != nil && (canon.Subject{Natural: p.Representative.Natural}).Matches(who) ||
+		p.Representative.Legal != nil && (canon.Subject{Legal: p.Representative.Legal}).Matches(who)
 }
 
 // ErrUnknown is returned by a Store that holds no such conversation.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"oncegate/gateway/consent"
@@ -20,6 +21,14 @@ import (
 // says; others do no harm.
 type History func(ctx context.Context, since time.Time, id canon.ConversationID) iter.Seq2[canon.Message, error]
 
+// Requests remembers which message used the id of a request of another Member
+// State: for twelve months at least, across all conversations (TDD 4.4).
+type Requests interface {
+	// Claim returns the message that used the id first. Where none did that is by,
+	// from now on. Claiming again for the same message is the same.
+	Claim(ctx context.Context, id canon.RequestID, by canon.MessageID) (first canon.MessageID, err error)
+}
+
 // A Config says what a Core works with.
 type Config struct {
 	Store    Store            // Required.
@@ -27,6 +36,7 @@ type Config struct {
 	Tickets  *preview.Tickets // Required: mints the locations of previews.
 	Policy   *consent.Policy  // Default: no exemptions.
 	History  History          // Required: the store may be lost, the log tells.
+	Requests Requests         // Default: ids are known within their own exchange only.
 	Timeouts Timeouts         // Default: those of TDD 4.4.3.
 	// Horizon is how far back the log is read for an exchange. It covers the
 	// timers and the attempts to deliver. Default: 24 h more than Timeouts.Keep.
@@ -90,12 +100,16 @@ func (k *Core) Handle(ctx context.Context, m canon.Message) ([]canon.Message, er
 	if !Consumes(m) {
 		return nil, nil
 	}
-	out, end, err := k.apply(ctx, m, false)
+	w, err := k.known(ctx, m)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the id of a request: %w", err)
+	}
+	out, end, err := k.apply(ctx, m, w, false)
 	if errors.Is(err, ErrUnknown) {
 		if err := k.recall(ctx, m); err != nil {
 			return nil, err
 		}
-		out, end, err = k.apply(ctx, m, true)
+		out, end, err = k.apply(ctx, m, w, true)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("applying %s: %w", m.Kind, err)
@@ -108,16 +122,36 @@ func (k *Core) Handle(ctx context.Context, m canon.Message) ([]canon.Message, er
 	return out, nil
 }
 
+// known returns the world of one message: whether its request id is new. A message
+// that an operator plays again is the one it repeats.
+func (k *Core) known(ctx context.Context, m canon.Message) (*World, error) {
+	r, ok := m.Body.(*canon.EvidenceRequest)
+	if !ok || k.cfg.Requests == nil || r.Leg != canon.LegIn || !validRequestID(r.Request) {
+		return k.world, nil
+	}
+	by := m.ID
+	if m.ReplayOf != "" {
+		by = m.ReplayOf
+	}
+	first, err := k.cfg.Requests.Claim(ctx, canon.RequestID(strings.ToLower(string(r.Request))), by)
+	if err != nil || first == by {
+		return k.world, err
+	}
+	w := *k.world
+	w.reused = true
+	return &w, nil
+}
+
 // apply runs Next over the store. Where there is no conversation and fresh is
 // false it returns ErrUnknown: the store may have lost it. end is the
 // conversation, if it has ended.
-func (k *Core) apply(ctx context.Context, m canon.Message, fresh bool) (out []canon.Message, end *Conversation, err error) {
+func (k *Core) apply(ctx context.Context, m canon.Message, w *World, fresh bool) (out []canon.Message, end *Conversation, err error) {
 	ran := false
 	out, err = k.cfg.Store.Update(ctx, m.Conversation, m.ID, func(c *Conversation) (*Conversation, []canon.Message, error) {
 		if c == nil && !fresh {
 			return nil, nil, ErrUnknown
 		}
-		next, out, err := c.Next(m, k.world)
+		next, out, err := c.Next(m, w)
 		ran, end = true, nil
 		if err == nil && next != nil && next.Phase.Final() {
 			end = next

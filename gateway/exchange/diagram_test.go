@@ -32,13 +32,24 @@ func providerWords() alphabet {
 		"second, other type": func(s *side) canon.Message {
 			return s.request(canon.StepPreview, "r2", func(r *canon.EvidenceRequest, _ *canon.RequestPrivate) { r.EvidenceType.Classification += "2" })
 		},
+		"second, other representative": func(s *side) canon.Message {
+			return s.request(canon.StepPreview, "r2", private(func(p *canon.RequestPrivate) { p.Representative.Natural = stranger().Natural }))
+		},
+		"withdrawn": func(s *side) canon.Message {
+			return s.message(&canon.Withdrawal{Portal: "portal", Exchange: exchangeID})
+		},
 		"person":   func(s *side) canon.Message { return s.opened(exchangetest.Person()) },
 		"stranger": func(s *side) canon.Message { return s.opened(stranger()) },
 		"found":    func(s *side) canon.Message { return s.record(canon.RecordFound, documents()...) },
 		"found, other type": func(s *side) canon.Message {
 			return s.record(canon.RecordFound, document("main", canon.RoleMain, birth+"2", ""))
 		},
-		"found, nothing":  func(s *side) canon.Message { return s.record(canon.RecordFound) },
+		"found, nothing": func(s *side) canon.Message { return s.record(canon.RecordFound) },
+		"found, other form": func(s *side) canon.Message {
+			return s.record(canon.RecordFound, inForm("image/png", documents())...)
+		},
+		"deferred":        func(s *side) canon.Message { return s.deferred(t0.AddDate(0, 0, 3)) },
+		"deferred, past":  func(s *side) canon.Message { return s.deferred(t0.AddDate(0, 0, -3)) },
 		"not found":       func(s *side) canon.Message { return s.record(canon.RecordNotFound) },
 		"ambiguous":       func(s *side) canon.Message { return s.record(canon.RecordAmbiguous) },
 		"register failed": func(s *side) canon.Message { return s.record(canon.RecordFailed) },
@@ -106,18 +117,28 @@ func requesterWords() alphabet {
 		}),
 		"evidence, other type":  bad(func(b *canon.EvidenceResponse) { b.Documents[0].Classification += "2" }),
 		"evidence, loose annex": bad(func(b *canon.EvidenceResponse) { b.Documents = b.Documents[1:] }),
-		"evidence, none":        bad(func(b *canon.EvidenceResponse) { b.Documents = nil }),
-		"empty list, full":      bad(func(b *canon.EvidenceResponse) { b.Status = canon.StatusDeclined }),
-		"no status":             bad(func(b *canon.EvidenceResponse) { b.Status = "" }),
-		"refusal":               func(s *side) canon.Message { return s.refusal("EDM:ERR:0002") },
-		"not found":             func(s *side) canon.Message { return s.refusal("EDM:ERR:0004") },
-		"too late there":        func(s *side) canon.Message { return s.refusal("EDM:ERR:0005") },
-		"request 1 arrived":     func(s *side) canon.Message { return s.receipt("request-1", canon.DeliveryAcknowledged) },
-		"request 1 lost":        func(s *side) canon.Message { return s.receipt("request-1", canon.DeliveryFailed) },
-		"request 2 arrived":     func(s *side) canon.Message { return s.receipt("request-2", canon.DeliveryAcknowledged) },
-		"request 2 lost":        func(s *side) canon.Message { return s.receipt("request-2", canon.DeliveryFailed) },
-		"deadline":              (*side).deadline,
-		"person":                func(s *side) canon.Message { return s.opened(exchangetest.Person()) },
+		"evidence, other form":  bad(func(b *canon.EvidenceResponse) { b.Documents = inForm("image/png", b.Documents) }),
+		"evidence, other state": bad(func(b *canon.EvidenceResponse) { b.Documents[0].Issuer = agent(births, "LT") }),
+		"evidence, one id":      bad(func(b *canon.EvidenceResponse) { b.Documents[2].ID = b.Documents[0].ID }),
+		"deferred, full":        bad(func(b *canon.EvidenceResponse) { b.Status, b.AvailableAt = canon.StatusDeferred, t0.AddDate(0, 0, 3) }),
+		"withdrawn": func(s *side) canon.Message {
+			return s.message(&canon.Withdrawal{Portal: "portal", Exchange: canon.ExchangeID(s.id)})
+		},
+		"withdrawn elsewhere": func(s *side) canon.Message {
+			return s.message(&canon.Withdrawal{Portal: "other", Exchange: canon.ExchangeID(s.id)})
+		},
+		"evidence, none":    bad(func(b *canon.EvidenceResponse) { b.Documents = nil }),
+		"empty list, full":  bad(func(b *canon.EvidenceResponse) { b.Status = canon.StatusDeclined }),
+		"no status":         bad(func(b *canon.EvidenceResponse) { b.Status = "" }),
+		"refusal":           func(s *side) canon.Message { return s.refusal("EDM:ERR:0002") },
+		"not found":         func(s *side) canon.Message { return s.refusal("EDM:ERR:0004") },
+		"too late there":    func(s *side) canon.Message { return s.refusal("EDM:ERR:0005") },
+		"request 1 arrived": func(s *side) canon.Message { return s.receipt("request-1", canon.DeliveryAcknowledged) },
+		"request 1 lost":    func(s *side) canon.Message { return s.receipt("request-1", canon.DeliveryFailed) },
+		"request 2 arrived": func(s *side) canon.Message { return s.receipt("request-2", canon.DeliveryAcknowledged) },
+		"request 2 lost":    func(s *side) canon.Message { return s.receipt("request-2", canon.DeliveryFailed) },
+		"deadline":          (*side).deadline,
+		"person":            func(s *side) canon.Message { return s.opened(exchangetest.Person()) },
 	}
 }
 
@@ -156,6 +177,9 @@ var providerDiagram = []struct {
 	}},
 	{[]string{"first", "person"}, exchange.Querying, map[string]cell{
 		"second":            {exchange.Querying, ""},
+		"found, other form": {exchange.Decided, ""},
+		"deferred":          {exchange.Decided, ""},
+		"deferred, past":    {exchange.Decided, ""},
 		"found":             {exchange.Held, ""},
 		"found, other type": {exchange.Decided, ""},
 		"found, nothing":    {exchange.Decided, ""},
@@ -166,6 +190,9 @@ var providerDiagram = []struct {
 	}},
 	{[]string{"first", "second", "person"}, exchange.Querying, map[string]cell{
 		"second":            {exchange.Querying, reused},
+		"found, other form": {exchange.Answered, "evidence.refusal EDM:ERR:0007"},
+		"deferred":          {exchange.Answered, "evidence.response deferred"},
+		"deferred, past":    {exchange.Answered, problem},
 		"found":             {exchange.Held, ""},
 		"found, other type": {exchange.Answered, problem},
 		"found, nothing":    {exchange.Answered, problem},
@@ -218,6 +245,16 @@ var providerDiagram = []struct {
 		"answer lost":    {exchange.Failed, ""},
 		"second":         {exchange.Answered, reused},
 	}},
+	{[]string{"first", "second", "person", "deferred"}, exchange.Answered, map[string]cell{
+		"deadline":       {exchange.Failed, ""},
+		"answer arrived": {exchange.Deferred, ""},
+		"answer lost":    {exchange.Failed, ""},
+		"second":         {exchange.Answered, reused},
+	}},
+	{[]string{"first", "person", "deferred"}, exchange.Decided, map[string]cell{
+		"second":   {exchange.Answered, "evidence.response deferred"},
+		"deadline": {exchange.Answered, expires},
+	}},
 	{[]string{"first", "deadline"}, exchange.Answered, map[string]cell{
 		"deadline":       {exchange.Failed, ""},
 		"answer arrived": {exchange.ExpiredP, ""},
@@ -249,12 +286,17 @@ var requesterDiagram = []struct {
 	cells map[string]cell
 }{
 	{[]string{"first"}, exchange.Asked, map[string]cell{
+		"withdrawn":       {exchange.Withdrawn, "exchange.notice withdrawn"},
 		"preview":         {exchange.PreviewOffered, "exchange.notice preview-offered"},
 		"preview, script": {exchange.Failed, "exchange.notice failed"},
-		// There must be a preview: whatever answers request 1 cannot be used.
+		// That there will be evidence later shows none of it.
+		"deferred":             {exchange.Deferred, "exchange.notice deferred"},
+		"evidence, other form": {exchange.Failed, "exchange.notice failed"}, "evidence, other state": {exchange.Failed, "exchange.notice failed"},
+		"evidence, one id": {exchange.Failed, "exchange.notice failed"}, "deferred, full": {exchange.Failed, "exchange.notice failed"},
+		// There must be a preview: whatever else answers request 1 cannot be used.
 		"evidence": {exchange.Failed, "exchange.notice failed"}, "empty list": {exchange.Failed, "exchange.notice failed"},
-		"deferred": {exchange.Failed, "exchange.notice failed"}, "evidence, other authority": {exchange.Failed, "exchange.notice failed"},
-		"evidence, other person": {exchange.Failed, "exchange.notice failed"}, "evidence, other type": {exchange.Failed, "exchange.notice failed"},
+		"evidence, other authority": {exchange.Failed, "exchange.notice failed"},
+		"evidence, other person":    {exchange.Failed, "exchange.notice failed"}, "evidence, other type": {exchange.Failed, "exchange.notice failed"},
 		"evidence, loose annex": {exchange.Failed, "exchange.notice failed"}, "evidence, none": {exchange.Failed, "exchange.notice failed"},
 		"empty list, full": {exchange.Failed, "exchange.notice failed"}, "no status": {exchange.Failed, "exchange.notice failed"},
 		"refusal": {exchange.Refused, "exchange.notice refused"}, "not found": {exchange.Refused, "exchange.notice refused"},
@@ -263,15 +305,21 @@ var requesterDiagram = []struct {
 		"deadline":       {exchange.ExpiredP, "exchange.notice expired"},
 	}},
 	{[]string{"first", "preview"}, exchange.PreviewOffered, map[string]cell{
-		"second":  {exchange.Continued, "evidence.request after-preview"},
-		"refusal": {exchange.Refused, "exchange.notice refused"}, "not found": {exchange.Refused, "exchange.notice refused"},
+		"withdrawn": {exchange.Withdrawn, "exchange.notice withdrawn"},
+		"second":    {exchange.Continued, "evidence.request after-preview"},
+		"refusal":   {exchange.Refused, "exchange.notice refused"}, "not found": {exchange.Refused, "exchange.notice refused"},
 		"too late there": {exchange.ExpiredP, "exchange.notice expired"},
 		"deadline":       {exchange.ExpiredP, "exchange.notice expired"},
 	}},
 	{[]string{"first", "preview", "second"}, exchange.Continued, map[string]cell{
+		"withdrawn":                 {exchange.Withdrawn, "exchange.notice withdrawn"},
 		"evidence":                  {exchange.Delivered, "exchange.notice delivered"},
 		"empty list":                {exchange.Declined, "exchange.notice declined"},
-		"deferred":                  {exchange.Refused, "exchange.notice refused"},
+		"deferred":                  {exchange.Deferred, "exchange.notice deferred"},
+		"deferred, full":            {exchange.Failed, "exchange.notice failed"},
+		"evidence, other form":      {exchange.Failed, "exchange.notice failed"},
+		"evidence, other state":     {exchange.Failed, "exchange.notice failed"},
+		"evidence, one id":          {exchange.Failed, "exchange.notice failed"},
 		"evidence, other authority": {exchange.Failed, "exchange.notice failed"},
 		"evidence, other person":    {exchange.Failed, "exchange.notice failed"},
 		"evidence, other type":      {exchange.Failed, "exchange.notice failed"},
@@ -288,6 +336,9 @@ var requesterDiagram = []struct {
 	{[]string{"first", "preview", "second", "evidence"}, exchange.Delivered, map[string]cell{"deadline": {exchange.Delivered, ""}}},
 	{[]string{"first", "preview", "second", "evidence", "deadline"}, exchange.Delivered, nil},
 	{[]string{"first", "preview", "second", "empty list"}, exchange.Declined, nil},
+	{[]string{"first", "deferred"}, exchange.Deferred, nil},
+	{[]string{"first", "preview", "withdrawn"}, exchange.Withdrawn, nil},
+	{[]string{"first", "preview", "second", "withdrawn"}, exchange.Withdrawn, nil},
 	{[]string{"first", "refusal"}, exchange.Refused, nil},
 	{[]string{"first", "deadline"}, exchange.ExpiredP, nil},
 	{[]string{"first", "request 1 lost"}, exchange.Failed, nil},
@@ -299,7 +350,7 @@ func turnedAway(word string, c *exchange.Conversation) string {
 	switch word {
 	case "first":
 		return reused
-	case "second, same id", "second, other location", "second, http return", "second, other person", "second, other type":
+	case "second, same id", "second, other location", "second, http return", "second, other person", "second, other type", "second, other representative":
 		if c.Second == "" && (c.Phase == exchange.ExpiredP || c.Outcome == exchange.ExpiredP) {
 			return expires
 		}

@@ -1,5 +1,7 @@
 package exchange
 
+import "oncegate/schemas/canon"
+
 // DeadlineOf is the message that the poller publishes.
 var DeadlineOf = deadline
 
@@ -7,7 +9,9 @@ var DeadlineOf = deadline
 var InOrder = inOrder
 
 // Fold is a rebuild without a store.
-var Fold = fold
+func Fold(ms []canon.Message, w *World) (*Conversation, []Applied, error) {
+	return fold(ms, func(canon.Message) (*World, error) { return w, nil })
+}
 
 // Denials is the table of refusals by reason of routing.
 var Denials = denials

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"slices"
 	"time"
 
 	"oncegate/gateway/routing"
@@ -17,12 +16,13 @@ import (
 //	 PreviewOffered ──────────────► Querying
 //	   T2     the person opened the  │ found        │ found, no preview ─► Answered (all documents)
 //	          preview and matches    ▼              │ not found, ambiguous, failed:
-//	                                Held            │ as after a decision
+//	                                Held            │ as after a decision;
+//	                                 │              │ there later: the same
 //	                                 │ the person decides
 //	                                 ▼
 //	                request 2 is not here: Decided ──request 2──► Answered
 //	                request 2 is here: ─────────────────────────► Answered
-//	 Answered ──receipt──► Delivered, Declined, Refused, Expired (its Outcome)
+//	 Answered ──receipt──► Delivered, Declined, Deferred, Refused, Expired (its Outcome)
 //	          ──no way to the peer──► Failed ──receipt of a resend──► its Outcome
 //	          ──retention──► Failed
 //
@@ -38,6 +38,8 @@ func (t *turn) provider() {
 		switch {
 		case b.Leg != canon.LegIn:
 			t.misplaced()
+		case b.From != t.c.Peer: // up to EDM 1.2 a location is all that names the exchange
+			t.turnAway(b, edmInvalid, canon.CodePeerMismatch, "the preview location belongs to an exchange with another access point")
 		case t.c.Phase == Answered || b.Step == canon.StepFirst:
 			t.late(b)
 		default:
@@ -76,6 +78,9 @@ func (t *turn) provide(r *canon.EvidenceRequest) {
 		c.First = ""
 		t.refuse(edmInvalid, canon.CodeRequestInvalid, "the request id is no urn:uuid (R-EDM-REQ-S003)")
 		return
+	case t.w.reused:
+		t.refuse(edmInvalid, canon.CodeRequestReused, idUsedBefore)
+		return
 	case !ok || (p.Subject.Natural == nil) == (p.Subject.Legal == nil):
 		t.refuse(edmInvalid, canon.CodeRequestInvalid, "the request names no person or company, or both (R-EDM-REQ-S050)")
 		return
@@ -83,16 +88,19 @@ func (t *turn) provide(r *canon.EvidenceRequest) {
 		t.refuse(edmInvalid, canon.CodeRequestInvalid, "a first request has no preview location (R-EDM-REQ-S061)")
 		return
 	}
-	c.Private = canon.Clear(Private{Subject: p.Subject})
-	route, why := t.w.Routes.Provide(routing.Query{
-		Procedure: r.Procedure, EvidenceType: r.EvidenceType.Classification, Requester: r.Requester,
-		Provider: r.Provider, Peer: r.From, Assurance: assuranceOf(p.Subject),
-	})
+	c.Private = canon.Clear(Private{Subject: p.Subject, Representative: p.Representative, Concepts: p.Concepts})
+	route, why := t.w.Routes.Provide(t.query(r, p))
 	if why != "" {
 		d := denials[why]
 		t.refuse(d.edm, d.code, string(why))
 		return
 	}
+	c.LegalBasis, c.Route = route.Basis, route.Name // B-011
+	if scope := p.Representative.Scope(); len(scope) > 0 && !covers(scope, r.Procedure) {
+		t.refuse(edmDenied, canon.CodeRepresentation, powerTooNarrow)
+		return
+	}
+	c.Representation = representation(p.Representative)
 	g, missing := t.w.Policy.Providing(r, route.Country, t.m.At)
 	if missing != "" {
 		t.refuse(edmDenied, canon.CodeNoExplicitRequest, missing)
@@ -106,15 +114,17 @@ func (t *turn) provide(r *canon.EvidenceRequest) {
 			t.refuse(edmInvalid, canon.CodeRequestInvalid, noPreviewProvision)
 			return
 		}
+		c.Waived = provision
 	}
 	c.Own, c.Register = route.Own, route.Register
 	t.audit("request.received", "ok", "", provision)
+	t.auditOpening(p.Representative)
 	if !r.PreviewPossible {
-		t.query(p.Subject)
+		t.queryRegister(p.Subject)
 		return
 	}
 	t.to(PreviewOffered)
-	t.timer(t2, t.clock(r.IssuedAt), t.w.Timeouts.ProvideT2)
+	t.timer(t2, t.clock(r), t.w.Timeouts.ProvideT2)
 	location := t.w.Tickets.Location(c.ID, c.First)
 	c.setPrivate(func(own *Private) { own.PreviewLocation = location })
 	c.Sent = t.say("preview", &canon.PreviewRequired{
@@ -131,23 +141,34 @@ type denial struct {
 
 // denials turns every reason of the routing into words of the wire.
 var denials = map[routing.Reason]denial{
-	routing.NoPartner:      {edmDenied, canon.CodePeerMismatch},
-	routing.WrongState:     {edmDenied, canon.CodePeerMismatch},
-	routing.SameState:      {edmDenied, canon.CodeNoRoute},
-	routing.NoProvider:     {edmNotFound, canon.CodeNoRoute},
-	routing.NoEvidenceType: {edmNotFound, canon.CodeNoRoute},
-	routing.NoProcedure:    {edmDenied, canon.CodeNoRoute},
-	routing.NoRequester:    {edmDenied, canon.CodeNoRoute},
-	routing.LowAssurance:   {edmDenied, canon.CodeNoRoute},
+	routing.NoPartner:       {edmDenied, canon.CodePeerMismatch},
+	routing.ExpiredPartner:  {edmDenied, canon.CodePeerMismatch},
+	routing.WrongState:      {edmDenied, canon.CodePeerMismatch},
+	routing.SameState:       {edmDenied, canon.CodeNoRoute},
+	routing.OutOfScope:      {edmDenied, canon.CodeOutOfScope},
+	routing.TestOnly:        {edmDenied, canon.CodeOutOfScope},
+	routing.NoProvider:      {edmNotFound, canon.CodeNoRoute},
+	routing.NoEvidenceType:  {edmNotFound, canon.CodeNoRoute},
+	routing.NotValid:        {edmNotFound, canon.CodeNoRoute},
+	routing.NoProcedure:     {edmDenied, canon.CodeNoRoute},
+	routing.NoRequirement:   {edmDenied, canon.CodeNoRoute},
+	routing.NoRequester:     {edmDenied, canon.CodeNoRoute},
+	routing.NoAgreement:     {edmCannot, canon.CodeNoRoute},
+	routing.NoSpecification: {edmCannot, canon.CodeNoRoute},
+	routing.LowAssurance:    {edmDenied, canon.CodeNoRoute},
 }
 
 // maxLag is how far back a peer's clock may move our timers.
 const maxLag = 5 * time.Minute
 
-// clock returns from when a timer counts: the time in the peer's message, the
-// only clock both sides share (TDD 4.4.3), never later than its arrival and not
+// clock returns from when a timer counts: the ebMS timestamp of the peer's message,
+// the only clock both sides share (TDD 4.4.3), never later than its arrival and not
 // absurdly earlier.
-func (t *turn) clock(issued time.Time) time.Time {
+func (t *turn) clock(r *canon.EvidenceRequest) time.Time {
+	issued := r.SentAt
+	if issued.IsZero() {
+		issued = r.IssuedAt
+	}
 	switch {
 	case issued.IsZero() || issued.After(t.m.At):
 		return t.m.At
@@ -201,23 +222,29 @@ func (t *turn) second(r *canon.EvidenceRequest) {
 	switch {
 	case !c.PreviewPossible:
 		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "no preview was offered in this exchange")
+	case t.w.reused:
+		t.turnAway(r, edmInvalid, canon.CodeRequestReused, idUsedBefore)
 	case c.Second != "", r.Request == c.First:
 		t.turnAway(r, edmInvalid, canon.CodeRequestReused, "a location belongs to one second request, with an id of its own (TDD 4.9)")
 	case !validRequestID(r.Request):
 		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the request id is no urn:uuid (R-EDM-REQ-S003)")
 	case !ok || p.PreviewLocation != own.PreviewLocation:
 		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the preview location is not the one that was given (R-EDM-REQ-S008)")
-	case !validLocation(p.ReturnLocation):
+	case !validLocation(p.ReturnLocation) && !(p.ReturnLocation == "" && withoutExchangeID(c.Specification)): // there the browser brings it
 		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the return location is no https URL (R-EDM-REQ-C120)")
 	case !covered:
 		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the second request has another "+what+" than the first")
 	case !own.Subject.Matches(p.Subject):
 		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the second request is about another person than the first")
+	case !sameRepresentative(own.Representative, p.Representative):
+		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the second request names another representative than the first")
 	default:
 		c.Second, c.SecondAS4 = r.Request, r.AS4
-		c.setPrivate(func(own *Private) { own.ReturnLocation = p.ReturnLocation })
-		c.Back = t.w.Tickets.SealBack(c.ID, p.ReturnLocation)
-		t.timer(t3, t.clock(r.IssuedAt), t.w.Timeouts.ProvideT3)
+		if withoutExchangeID(c.Specification) {
+			c.Session = r.Session // the answer goes to the session of its request
+		}
+		t.wayBack(p.ReturnLocation)
+		t.timer(t3, t.clock(r), t.w.Timeouts.ProvideT3)
 		t.audit("request.continued", "ok", "", "")
 		if c.Phase == Decided {
 			t.answer()
@@ -236,19 +263,35 @@ func (t *turn) opened(b *canon.PreviewOpened) {
 		t.misplaced()
 		return
 	}
-	own := c.private().Subject
+	own := c.private()
 	p, ok := b.Private.Get()
-	if !ok || !own.Matches(p.Subject) {
+	if !ok || !own.Admits(p.Subject) {
 		t.audit("preview.denied", "refused", canon.CodePersonMismatch, "TDD 4.9: the minimum data set must match")
 		return
 	}
 	c.PersonSeen = true
-	t.audit("preview.opened", "ok", "", "")
-	t.query(own)
+	if withoutExchangeID(c.Specification) && validLocation(p.ReturnLocation) {
+		t.wayBack(p.ReturnLocation)
+	}
+	acting := ""
+	if !own.Subject.Matches(p.Subject) {
+		acting = "by a representative" // B-023
+	}
+	t.audit("preview.opened", "ok", "", acting)
+	t.queryRegister(own.Subject)
 }
 
-// query asks the register; the timer goes on.
-func (t *turn) query(s canon.Subject) {
+// wayBack keeps where the person goes at the end; the first one that is known.
+func (t *turn) wayBack(location string) {
+	if location == "" || t.c.Back != "" {
+		return
+	}
+	t.c.setPrivate(func(own *Private) { own.ReturnLocation = location })
+	t.c.Back = t.w.Tickets.SealBack(t.c.ID, location)
+}
+
+// queryRegister asks the register; the timer goes on.
+func (t *turn) queryRegister(s canon.Subject) {
 	c := t.c
 	c.Phase, t.changed = Querying, true
 	if c.Timer == "" {
@@ -275,18 +318,33 @@ func (t *turn) record(b *canon.RegisterRecord) {
 	}
 	switch b.Outcome {
 	case canon.RecordFound:
-		if c.foreign(b.Documents) {
-			t.audit("record.refused", "refused", canon.CodeRegisterReply, "a document that was not asked for (Reg. 2018/1724 Art. 14(8))")
+		docs, unwanted := c.inWantedForm(b.Documents)
+		if len(docs) == 0 && unwanted {
+			t.audit("record.refused", "refused", canon.CodeAnswerUnsupported, noWantedForm)
+			t.decide(Refused, edmCannot, canon.CodeAnswerUnsupported, noWantedForm)
+			return
+		}
+		if f := c.compare(docs); f != "" {
+			t.audit("record.refused", "refused", canon.CodeRegisterReply, "finding "+string(f)+": a document that was not asked for (Reg. 2018/1724 Art. 14(8))")
 			t.decide(Refused, edmProblem, canon.CodeRegisterReply, "the register's answer cannot be used")
 			return
 		}
-		t.auditDocuments("record.received", "found", "", "", b.Documents)
-		c.Documents, c.Record = b.Documents, b.Record
+		t.auditDocuments("record.received", "found", "", "", docs)
+		c.Documents, c.Record = docs, b.Record
 		if !c.PreviewPossible {
 			t.decide(Delivered, "", "", "")
 			return
 		}
 		c.Phase, t.changed = Held, true
+	case canon.RecordDeferred:
+		if !b.AvailableAt.After(t.m.At) {
+			t.audit("record.refused", "refused", canon.CodeRegisterReply, "a record that will be there at a time that has passed")
+			t.decide(Refused, edmProblem, canon.CodeRegisterReply, "the register's answer cannot be used")
+			return
+		}
+		c.AvailableAt = b.AvailableAt.UTC()
+		t.audit("record.received", "deferred", canon.CodeDeferred, "until "+c.AvailableAt.Format(time.RFC3339))
+		t.decide(Deferred, "", "", "")
 	case canon.RecordNotFound, canon.RecordAmbiguous:
 		code := b.Code
 		if code == "" {
@@ -343,133 +401,4 @@ func said(ds []canon.DocumentDecision, id string) bool {
 		}
 	}
 	return yes
-}
-
-// approved returns the documents that may leave.
-func (c *Conversation) approved() []canon.Document {
-	if !c.PreviewPossible {
-		return c.Documents
-	}
-	return slices.DeleteFunc(slices.Clone(c.Documents), func(d canon.Document) bool { return !said(c.Decisions, d.ID) })
-}
-
-// decide fixes the outcome and answers, if the request that waits for it is here.
-func (t *turn) decide(outcome Phase, edm string, code canon.Code, detail string) {
-	c := t.c
-	c.Outcome, c.ErrorCode, c.Code, c.Detail = outcome, edm, code, detail
-	if c.PreviewPossible && c.Second == "" {
-		c.Phase, t.changed = Decided, true // the timer goes on
-		return
-	}
-	t.answer()
-}
-
-// refuse answers a first request at once.
-func (t *turn) refuse(edm string, code canon.Code, detail string) {
-	t.c.Outcome, t.c.ErrorCode, t.c.Code, t.c.Detail = Refused, edm, code, detail
-	t.audit("request.refused", "refused", code, detail)
-	t.answer()
-}
-
-// replying is the envelope of an answer to the message with the given ebMS MessageId.
-func (t *turn) replying(as4 string) canon.Envelope {
-	e := t.envelope()
-	e.RefTo = as4
-	return e
-}
-
-// answer sends the outcome. It is the one answer of the exchange.
-func (t *turn) answer() {
-	c := t.c
-	to, as4 := c.First, c.FirstAS4
-	if c.Second != "" {
-		to, as4 = c.Second, c.SecondAS4
-	}
-	t.to(Answered)
-	t.timer(retention, t.m.At, t.w.Timeouts.Keep)
-	if c.Outcome == Delivered || c.Outcome == Declined {
-		r := &canon.EvidenceResponse{
-			Envelope: t.replying(as4), Request: to, Response: t.responseID(stepAnswer), Status: canon.StatusDeclined,
-			Private: canon.Clear(canon.ResponsePrivate{Subject: c.private().Subject}),
-		}
-		if c.Outcome == Delivered {
-			r.Status, r.Documents = canon.StatusDelivered, c.approved()
-		}
-		c.Sent = t.say(stepAnswer, r)
-	} else {
-		c.Sent = t.say(stepAnswer, &canon.EvidenceRefusal{
-			Envelope: t.replying(as4), Request: to, Response: t.responseID(stepAnswer),
-			ErrorCode: c.ErrorCode, Code: c.Code, Detail: c.Detail,
-		})
-	}
-	t.audit("answer.given", string(c.Outcome), c.Code, c.ErrorCode)
-}
-
-const stepAnswer = "answer"
-
-// unacknowledged ends an exchange of whose answer nothing was heard, not even
-// that there is no way to the peer: its message may lie in the dead letters.
-func (t *turn) unacknowledged() {
-	c := t.c
-	c.Code, c.Detail = canon.CodeDeadlinePassed, "no receipt of the answer"
-	t.audit("answer.undelivered", "failed", c.Code, c.Detail)
-	t.to(Failed)
-}
-
-// receipt handles what became of a message of ours.
-func (t *turn) receipt(b *canon.DeliveryReceipt) {
-	c := t.c
-	if b.Of != c.Sent || c.Sent == "" {
-		return // of a refusal on the side
-	}
-	failed := b.Outcome == canon.DeliveryFailed
-	code := b.Code
-	if failed && code == "" {
-		code = canon.CodePeerUnreachable
-	}
-	switch {
-	case c.Phase == Answered && failed:
-		t.undelivered(code, plain(b.Error))
-	case c.Phase == Answered:
-		t.audit("answer.acknowledged", "ok", "", b.Receipt)
-		t.to(c.Outcome)
-	case failed && c.Phase == PreviewOffered && c.Second == "":
-		t.audit("preview.undelivered", "failed", code, plain(b.Error))
-		c.Code, c.Detail = code, plain(b.Error)
-		t.to(Failed)
-	case !failed:
-		t.audit("preview.acknowledged", "ok", "", b.Receipt)
-	default:
-		t.misplaced() // the peer has it after all
-	}
-}
-
-// undelivered ends the exchange; the timer of the answer runs on, and with it the
-// time in which an operator may have it sent again.
-func (t *turn) undelivered(code canon.Code, detail string) {
-	t.audit("answer.undelivered", "failed", code, detail)
-	t.c.Code, t.c.Detail = code, detail
-	t.c.Phase, t.changed = Failed, true
-}
-
-// resent reports whether m says what became of an answer that failed before and was
-// sent again, and does what follows.
-func (t *turn) resent() bool {
-	c := t.c
-	b, ok := t.m.Body.(*canon.DeliveryReceipt)
-	if !ok || c.Role != Provider || c.Phase != Failed || c.Timer != retention || b.Of != c.Sent {
-		return false
-	}
-	if b.Outcome == canon.DeliveryFailed {
-		code := b.Code
-		if code == "" {
-			code = canon.CodePeerUnreachable
-		}
-		t.undelivered(code, plain(b.Error))
-		return true
-	}
-	t.audit("answer.acknowledged", "ok", "", b.Receipt)
-	c.Code, c.Detail = "", "" // those of the failure; what was answered stands in ErrorCode
-	t.to(c.Outcome)
-	return true
 }

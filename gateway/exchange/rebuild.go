@@ -100,7 +100,7 @@ func ours(m canon.Message) bool {
 }
 
 func (k *Core) restore(ctx context.Context, ms []canon.Message) error {
-	c, applied, err := fold(ms, k.world)
+	c, applied, err := fold(ms, func(m canon.Message) (*World, error) { return k.known(ctx, m) })
 	if err != nil {
 		return fmt.Errorf("folding the log: %w", err)
 	}
@@ -114,9 +114,14 @@ func (k *Core) restore(ctx context.Context, ms []canon.Message) error {
 }
 
 // fold applies the messages of one conversation again and drops what followed
-// from them: it is on the log already.
-func fold(ms []canon.Message, w *World) (*Conversation, []Applied, error) {
+// from them: it is on the log already. world returns what is known besides a
+// message.
+func fold(ms []canon.Message, world func(canon.Message) (*World, error)) (*Conversation, []Applied, error) {
 	inputs := inOrder(ms)
+	said := make(map[canon.MessageID]canon.Message, len(ms))
+	for _, m := range ms {
+		said[m.ID] = m
+	}
 	if len(inputs) > 0 && forgotten(inputs[0]) {
 		return ended(inputs[0], ms), saidBefore(inputs, ms), nil
 	}
@@ -127,7 +132,13 @@ func fold(ms []canon.Message, w *World) (*Conversation, []Applied, error) {
 		if seen[m.ID] || c == nil && !Opens(m) {
 			continue
 		}
-		next, out, err := c.Next(m, w)
+		known, err := world(m)
+		if err != nil {
+			return nil, nil, err
+		}
+		w := *known
+		w.said = said
+		next, out, err := c.Next(m, &w)
 		if err != nil {
 			if f, ok := errors.AsType[*canon.Fault](err); ok && f.Kind == canon.Invalid {
 				continue // a dead letter then and now
@@ -240,8 +251,11 @@ func ended(first canon.Message, ms []canon.Message) *Conversation {
 		case *canon.EvidenceResponse:
 			if c.Role == Provider && m.ID == answer {
 				c.Phase, c.Code, c.Documents = Delivered, "", slices.Clone(b.Documents)
-				if b.Status == canon.StatusDeclined {
+				switch b.Status {
+				case canon.StatusDeclined:
 					c.Phase = Declined
+				case canon.StatusDeferred:
+					c.Phase, c.AvailableAt = Deferred, b.AvailableAt
 				}
 			}
 		case *canon.EvidenceRefusal:
@@ -253,7 +267,7 @@ func ended(first canon.Message, ms []canon.Message) *Conversation {
 			}
 		case *canon.ExchangeNotice:
 			if p := Phase(b.State); c.Role == Requester && p.Final() {
-				c.Phase, c.Code, c.ErrorCode, c.Detail = p, b.Code, b.EDM, b.Detail
+				c.Phase, c.Code, c.ErrorCode, c.Detail, c.AvailableAt = p, b.Code, b.EDM, b.Detail, b.AvailableAt
 			}
 		}
 		if m.At.After(c.UpdatedAt) {
@@ -267,7 +281,7 @@ func ended(first canon.Message, ms []canon.Message) *Conversation {
 func saidBefore(inputs, ms []canon.Message) []Applied {
 	followed := map[canon.MessageID][]canon.Message{}
 	for _, m := range ms {
-		if m.Cause != "" && !Consumes(m) && m.Kind != canon.KindAudit {
+		if m.Cause != "" && !Consumes(m) && !m.Kind.Legal() {
 			followed[m.Cause] = append(followed[m.Cause], m)
 		}
 	}

@@ -1,8 +1,9 @@
 package exchange
 
 import (
+	"time"
+
 	"oncegate/gateway/consent"
-	"oncegate/gateway/routing"
 	"oncegate/schemas/canon"
 )
 
@@ -14,6 +15,7 @@ import (
 //	 Asked ──T1──► Expired      request 1 could not be sent ────► Failed
 //	   │    refusal ────────────────────────────────────────────► Refused
 //	   │    response, where no preview was possible ────────────► Delivered, Declined
+//	   │    response: there will be evidence later ─────────────► Deferred
 //	   │ preview required
 //	   ▼
 //	 PreviewOffered ──T2──► Expired      refusal ───────────────► Refused
@@ -21,12 +23,15 @@ import (
 //	   ▼
 //	 Continued ──T3──► Expired  request 2 could not be sent ────► Failed
 //	        refusal ────────────────────────────────────────────► Refused
-//	        response to request 2 ──────────────────────────────► Delivered, Declined
+//	        response to request 2 ──────────────────────────────► Delivered, Declined, Deferred
+//
+//	 Asked, PreviewOffered, Continued ──withdrawal of the person──► Withdrawn
 //
 //	 Delivered ──retention──► Delivered, its evidence forgotten
 //
-// An answer that is ours to judge but breaks a rule ends in Failed; one of
-// another access point, or to another request, is ignored.
+// An answer that is ours to judge but breaks a rule, or is not what was asked for,
+// ends in Failed and delivers nothing; one of another access point, or to another
+// request, is ignored.
 func (t *turn) requester() {
 	switch b := t.m.Body.(type) {
 	case *canon.EvidenceRequest:
@@ -59,6 +64,8 @@ func (t *turn) requester() {
 		if t.fromPeer(&b.Envelope, b.Request == "" || b.Request == t.c.First || b.Request == t.c.Second) {
 			t.refusal(b)
 		}
+	case *canon.Withdrawal:
+		t.withdraw(b)
 	case *canon.DeliveryReceipt:
 		t.sent(b)
 	case *canon.Deadline:
@@ -88,19 +95,22 @@ func (t *turn) ask(r *canon.EvidenceRequest) {
 		t.declineToAsk(canon.CodeRequestInvalid, "the return location is no https URL")
 		return
 	}
-	c.Private = canon.Clear(Private{Subject: p.Subject, ReturnLocation: p.ReturnLocation})
+	c.Private = canon.Clear(Private{Subject: p.Subject, Representative: p.Representative, Concepts: p.Concepts, ReturnLocation: p.ReturnLocation})
 	if r.Exchange != "" && r.Exchange != c.Exchange {
 		t.declineToAsk(canon.CodeRequestInvalid, "the exchange id is not that of the conversation")
 		return
 	}
-	route, why := t.w.Routes.Ask(routing.Query{
-		Procedure: r.Procedure, EvidenceType: r.EvidenceType.Classification,
-		Requester: r.Requester, Provider: r.Provider, Assurance: assuranceOf(p.Subject),
-	})
+	route, why := t.askRoute(r, p)
 	if why != "" {
-		t.declineToAsk(canon.CodeNoRoute, string(why))
+		t.declineToAsk(denials[why].code, string(why))
 		return
 	}
+	c.LegalBasis, c.Route = route.Basis, route.Name // B-011
+	if !p.Representative.IsZero() && !covers(p.Representative.Scope(), r.Procedure) {
+		t.declineToAsk(canon.CodeRepresentation, powerTooNarrow)
+		return
+	}
+	c.Representation = representation(p.Representative)
 	// No exchange without the person's request (Reg. 2018/1724 Art. 14(3)(a), 14(4)).
 	g, missing := t.w.Policy.Asking(r, route.Country, t.m.At)
 	if missing != "" {
@@ -114,6 +124,7 @@ func (t *turn) ask(r *canon.EvidenceRequest) {
 			t.declineToAsk(canon.CodeRequestInvalid, noPreviewProvision)
 			return
 		}
+		c.Waived = provision
 	}
 	c.Own, c.Peer = route.Own, route.Peer
 	if c.Provider.Country == "" {
@@ -124,7 +135,10 @@ func (t *turn) ask(r *canon.EvidenceRequest) {
 	t.to(Asked)
 	t.timer(t1, t.m.At, t.w.Timeouts.AskT1)
 	t.audit("request.received", "ok", "", provision)
-	c.Sent = t.say("request-1", t.request(canon.StepFirst, c.First, canon.RequestPrivate{Subject: p.Subject}))
+	t.auditOpening(p.Representative)
+	c.Sent = t.say(stepFirst, t.request(canon.StepFirst, c.First, canon.RequestPrivate{
+		Subject: p.Subject, Representative: p.Representative, Concepts: p.Concepts,
+	}))
 }
 
 const noPreviewProvision = "no preview, and no provision that waives it (Reg. 2018/1724 Art. 14(5))"
@@ -148,7 +162,7 @@ func (t *turn) request(step canon.Step, id canon.RequestID, private canon.Reques
 		Envelope: t.envelope(),
 		Step:     step, Request: id, Procedure: c.Procedure, Requirements: c.Requirements,
 		Intermediaries: c.Intermediaries, EvidenceType: c.EvidenceType, PreviewPossible: c.PreviewPossible,
-		ExplicitRequest: c.ExplicitRequest, Portal: c.Portal, Private: canon.Clear(private),
+		ExplicitRequest: c.ExplicitRequest, Waived: c.Waived, Portal: c.Portal, Language: c.Language, Private: canon.Clear(private),
 	}
 }
 
@@ -185,8 +199,9 @@ func (t *turn) proceed(r *canon.EvidenceRequest) {
 	t.to(Continued)
 	t.timer(t3, t.m.At, t.w.Timeouts.AskT3)
 	t.audit("request.continued", "ok", "", "")
-	c.Sent = t.say("request-2", t.request(canon.StepPreview, c.Second, canon.RequestPrivate{
-		Subject: own.Subject, PreviewLocation: own.PreviewLocation, ReturnLocation: back,
+	c.Sent = t.say(stepSecond, t.request(canon.StepPreview, c.Second, canon.RequestPrivate{
+		Subject: own.Subject, Representative: own.Representative, Concepts: own.Concepts,
+		PreviewLocation: own.PreviewLocation, ReturnLocation: back,
 	}))
 }
 
@@ -222,24 +237,25 @@ func (t *turn) offered(b *canon.PreviewRequired) {
 
 func (t *turn) response(b *canon.EvidenceResponse) {
 	c := t.c
-	if c.Phase == Asked && c.PreviewPossible {
-		t.unusable("an answer without the preview that was asked for (Reg. 2018/1724 Art. 14(3)(f))")
+	if c.Phase == Asked && c.PreviewPossible && b.Status != canon.StatusDeferred {
+		t.block(FindingPreview)
 		return
 	}
 	if b.Provider.ID != c.Provider.ID {
-		t.unusable("the answer is of another authority than the one asked")
+		t.block(FindingProvider)
 		return
 	}
 	switch b.Status {
 	case canon.StatusDelivered:
 		about, ok := b.Private.Get()
+		finding := c.compare(b.Documents)
 		switch {
 		case len(b.Documents) == 0:
-			t.unusable("an answer that delivers holds no document")
+			t.block(FindingStructure)
 		case !ok || !c.private().Subject.Matches(about.Subject):
-			t.unusable("the evidence is about another person than the one asked for")
-		case c.foreign(b.Documents):
-			t.unusable("the answer holds a document that was not asked for (Reg. 2018/1724 Art. 14(8))")
+			t.block(FindingPerson)
+		case finding != "":
+			t.block(finding)
 		default:
 			c.Documents = b.Documents
 			t.auditDocuments("answer.received", "delivered", "", "", b.Documents)
@@ -248,35 +264,72 @@ func (t *turn) response(b *canon.EvidenceResponse) {
 		}
 	case canon.StatusDeclined:
 		if len(b.Documents) > 0 {
-			t.unusable("an empty answer holds documents")
+			t.block(FindingStructure)
 			return
 		}
 		t.audit("answer.received", "declined", "", "")
 		t.end(Declined, "", "", "")
 	case canon.StatusDeferred:
+		if len(b.Documents) > 0 {
+			t.block(FindingStructure)
+			return
+		}
 		// The provider keeps its word in a later exchange: the portal asks again.
 		detail := "deferred"
-		if !b.AvailableAt.IsZero() {
-			detail += " until " + b.AvailableAt.UTC().Format("2006-01-02T15:04:05Z")
+		if c.AvailableAt = b.AvailableAt; !c.AvailableAt.IsZero() {
+			c.AvailableAt = c.AvailableAt.UTC()
+			detail += " until " + c.AvailableAt.Format(time.RFC3339)
 		}
-		t.audit("answer.received", "deferred", canon.CodeNotReady, detail)
-		t.end(Refused, canon.CodeNotReady, "", detail)
+		t.audit("answer.received", "deferred", canon.CodeDeferred, detail)
+		t.end(Deferred, canon.CodeDeferred, "", detail)
 	default:
 		t.unusable("the answer has no known status")
 	}
 }
 
 func (t *turn) refusal(b *canon.EvidenceRefusal) {
-	phase, code := Refused, canon.CodePeerRefused
-	switch b.ErrorCode {
-	case edmTimeout:
-		phase, code = ExpiredP, canon.CodeDeadlinePassed
-	case edmNotFound:
-		code = canon.CodeEvidenceNotFound
+	phase, code := Refused, canon.CodeAnswerProblem
+	if known, ok := refusals[b.ErrorCode]; ok {
+		code = known
+	}
+	if b.ErrorCode == edmTimeout {
+		phase = ExpiredP
 	}
 	edm := plain(b.ErrorCode)
 	t.audit("answer.received", "refused", code, edm)
 	t.end(phase, code, edm, plain(b.Detail))
+}
+
+// refusals turns list EDMErrorCodes into our words: what the one who asked can do.
+var refusals = map[string]canon.Code{
+	"EDM:ERR:0001": canon.CodeAnswerDenied,
+	edmDenied:      canon.CodeAnswerDenied,
+	edmInvalid:     canon.CodeAnswerInvalid,
+	edmNotFound:    canon.CodeEvidenceNotFound,
+	edmTimeout:     canon.CodeDeadlinePassed,
+	"EDM:ERR:0006": canon.CodeAnswerUnsupported,
+	edmCannot:      canon.CodeAnswerUnsupported,
+	edmProblem:     canon.CodeAnswerProblem,
+}
+
+// block ends an exchange whose answer is not what was asked for. Nothing of it is
+// delivered; the finding stands in the trail, in the exchange and in the notice.
+func (t *turn) block(f Finding) {
+	t.c.Finding = f
+	t.audit("answer.refused", "refused", canon.CodeAnswerMismatch, "finding "+string(f)+": "+details[f])
+	t.end(Failed, canon.CodeAnswerMismatch, "", details[f])
+}
+
+// withdraw ends an exchange of which the person wants no more. The system of the
+// other Member State has no word for it: its timers end the exchange there, and what
+// still comes is ignored.
+func (t *turn) withdraw(b *canon.Withdrawal) {
+	if b.Portal != t.c.Portal {
+		t.ignore(canon.CodeForbidden, "another portal opened the exchange")
+		return
+	}
+	t.audit("request.withdrawn", "withdrawn", canon.CodeWithdrawn, "Reg. 2018/1724 Art. 14(4)")
+	t.end(Withdrawn, canon.CodeWithdrawn, "", "the person withdrew the request")
 }
 
 // unusable ends the exchange: there is no way back for errors about an answer,
@@ -316,18 +369,12 @@ func (t *turn) notice(payloads int) {
 	if c.Phase.Final() {
 		step = "notice:end"
 	}
-	t.say(step, &canon.ExchangeNotice{
+	n := &canon.ExchangeNotice{
 		Portal: c.Portal, Exchange: c.Exchange, State: string(c.Phase),
-		Code: c.Code, EDM: c.ErrorCode, Detail: c.Detail, Payloads: payloads,
-	})
-}
-
-func assuranceOf(s canon.Subject) string {
-	switch {
-	case s.Natural != nil:
-		return s.Natural.Assurance
-	case s.Legal != nil:
-		return s.Legal.Assurance
+		Code: c.Code, EDM: c.ErrorCode, Detail: c.Detail, Payloads: payloads, AvailableAt: c.AvailableAt,
 	}
-	return ""
+	if c.Phase == Delivered {
+		n.Waived = c.Waived
+	}
+	t.say(step, n)
 }

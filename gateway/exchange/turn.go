@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +18,10 @@ type World struct {
 	Tickets  *preview.Tickets // Required where the deployment provides.
 	Policy   *consent.Policy
 	Timeouts Timeouts
+
+	// What is known of the message of this turn alone.
+	reused bool                              // its request id was used by another message (Core.known)
+	said   map[canon.MessageID]canon.Message // a rebuild: what the log holds of the conversation
 }
 
 // Timeouts are the intervals of TDD 4.4.3. The side that waits for the other
@@ -62,6 +65,7 @@ const (
 	edmInvalid  = "EDM:ERR:0003"
 	edmNotFound = "EDM:ERR:0004"
 	edmTimeout  = "EDM:ERR:0005"
+	edmCannot   = "EDM:ERR:0007"
 	edmProblem  = "EDM:ERR:0008"
 )
 
@@ -73,7 +77,7 @@ func Consumes(m canon.Message) bool {
 		return b.Leg == canon.LegPortal || b.Leg == canon.LegIn
 	case *canon.PreviewRequired, *canon.EvidenceResponse, *canon.EvidenceRefusal:
 		return canon.EnvelopeOf(m.Body).Leg == canon.LegIn
-	case *canon.PreviewOpened, *canon.RegisterRecord, *canon.ConsentDecision, *canon.DeliveryReceipt, *canon.Deadline:
+	case *canon.PreviewOpened, *canon.RegisterRecord, *canon.ConsentDecision, *canon.Withdrawal, *canon.DeliveryReceipt, *canon.Deadline:
 		return true
 	}
 	return false
@@ -128,11 +132,22 @@ func sound(m canon.Message) error {
 		return canon.NewFault(canon.CodeMessageInvalid, nil, "message without id, conversation, time or body")
 	case isRequest && r.Leg == canon.LegPortal && r.Portal == "":
 		return canon.NewFault(canon.CodeMessageInvalid, nil, "a portal's request without its portal")
-	case isRequest && r.Leg == canon.LegIn && m.Conversation != canon.InboundConversation(r.From, r.Exchange):
+	case isRequest && r.Leg == canon.LegIn && !tiedByLocation(r) && m.Conversation != canon.InboundConversation(r.From, r.Exchange):
 		// One partner cannot step into an exchange of another.
 		return canon.NewFault(canon.CodeMessageInvalid, nil, "conversation is not that of the peer's exchange")
 	}
 	return nil
+}
+
+// tiedByLocation reports a second request that names its exchange by the preview
+// location alone: up to EDM 1.2 there is no ExchangeId (TDD 4.4). Whether the peer
+// and the location are those of the exchange is judged there.
+func tiedByLocation(r *canon.EvidenceRequest) bool {
+	return r.Step == canon.StepPreview && withoutExchangeID(r.Specification)
+}
+
+func withoutExchangeID(specification string) bool {
+	return strings.HasPrefix(specification, "oots-edm:v1.")
 }
 
 // A turn is one application of Next.
@@ -185,6 +200,7 @@ func (c *Conversation) copyOf(r *canon.EvidenceRequest) {
 	c.Portal, c.Procedure, c.Requirements, c.EvidenceType = r.Portal, r.Procedure, r.Requirements, r.EvidenceType
 	c.Requester, c.Provider, c.Intermediaries = r.Requester, r.Provider, r.Intermediaries
 	c.PreviewPossible, c.ExplicitRequest = r.PreviewPossible, r.ExplicitRequest
+	c.Language, c.Choices = r.Language, r.Choices
 	if r.Leg == canon.LegIn {
 		c.Role, c.Own, c.Peer = Provider, r.To, r.From
 	} else {
@@ -249,7 +265,13 @@ func (t *turn) audit(step, outcome string, code canon.Code, reason string) {
 func (t *turn) auditDocuments(step, outcome string, code canon.Code, reason string, docs []canon.Document) {
 	e := &canon.AuditEvent{
 		Step: step, Room: "exchange", Outcome: outcome, Code: code, Reason: reason,
-		Exchange: t.c.Exchange, Peer: t.c.Peer, Procedure: t.c.Procedure,
+		Exchange: t.c.Exchange, Peer: t.c.Peer, Procedure: t.c.Procedure, Basis: t.c.LegalBasis,
+	}
+	if r, ok := t.m.Body.(*canon.EvidenceRequest); ok {
+		e.Needs = needs(r.Requirements)
+		if r.Leg == canon.LegIn && validRequestID(r.Request) {
+			e.Request = r.Request // the memory of used ids is rebuilt from here
+		}
 	}
 	if env := canon.EnvelopeOf(t.m.Body); env != nil {
 		e.AS4 = env.AS4
@@ -377,22 +399,4 @@ func plain(s string) string {
 		s = string(r[:maxDetail])
 	}
 	return s
-}
-
-// foreign reports a document of another kind than was asked for: only what was
-// asked for is sent and taken (Reg. 2018/1724 Art. 14(8)).
-func (c *Conversation) foreign(docs []canon.Document) bool {
-	main := 0
-	for _, d := range docs {
-		switch {
-		case d.Role == canon.RoleMain:
-			main++
-			if d.Classification != c.EvidenceType.Classification {
-				return true
-			}
-		case d.For != "" && !slices.ContainsFunc(docs, func(o canon.Document) bool { return o.ID == d.For && o.Role == canon.RoleMain }):
-			return true
-		}
-	}
-	return main == 0
 }

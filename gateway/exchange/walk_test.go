@@ -17,17 +17,17 @@ import (
 // edges is the diagram: where one message can lead.
 var edges = map[exchange.Role]map[exchange.Phase][]exchange.Phase{
 	exchange.Requester: {
-		exchange.Asked:          {exchange.PreviewOffered, exchange.Refused, exchange.ExpiredP, exchange.Failed},
-		exchange.PreviewOffered: {exchange.Continued, exchange.Refused, exchange.ExpiredP},
-		exchange.Continued:      {exchange.Delivered, exchange.Declined, exchange.Refused, exchange.ExpiredP, exchange.Failed},
+		exchange.Asked:          {exchange.PreviewOffered, exchange.Deferred, exchange.Withdrawn, exchange.Refused, exchange.ExpiredP, exchange.Failed},
+		exchange.PreviewOffered: {exchange.Continued, exchange.Withdrawn, exchange.Refused, exchange.ExpiredP},
+		exchange.Continued:      {exchange.Delivered, exchange.Declined, exchange.Deferred, exchange.Withdrawn, exchange.Refused, exchange.ExpiredP, exchange.Failed},
 	},
 	exchange.Provider: {
 		exchange.PreviewOffered: {exchange.Querying, exchange.Answered, exchange.Failed},
 		exchange.Querying:       {exchange.Held, exchange.Decided, exchange.Answered},
 		exchange.Held:           {exchange.Decided, exchange.Answered},
 		exchange.Decided:        {exchange.Answered},
-		exchange.Answered:       {exchange.Delivered, exchange.Declined, exchange.Refused, exchange.ExpiredP, exchange.Failed},
-		exchange.Failed:         {exchange.Delivered, exchange.Declined, exchange.Refused, exchange.ExpiredP}, // by a resend
+		exchange.Answered:       {exchange.Delivered, exchange.Declined, exchange.Deferred, exchange.Refused, exchange.ExpiredP, exchange.Failed},
+		exchange.Failed:         {exchange.Delivered, exchange.Declined, exchange.Deferred, exchange.Refused, exchange.ExpiredP}, // by a resend
 	},
 }
 

@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -215,6 +216,21 @@ func documents() []canon.Document {
 
 func (s *side) record(outcome canon.RecordOutcome, docs ...canon.Document) canon.Message {
 	return s.message(&canon.RegisterRecord{Register: "lv-births", Mapping: "1", Query: canon.Derive(canon.MessageID(s.id), "query"), Outcome: outcome, Documents: docs})
+}
+
+func (s *side) deferred(until time.Time) canon.Message {
+	m := s.record(canon.RecordDeferred)
+	m.Body.(*canon.RegisterRecord).AvailableAt = until
+	return m
+}
+
+// inForm returns documents as if they had another media type.
+func inForm(mediaType string, docs []canon.Document) []canon.Document {
+	out := slices.Clone(docs)
+	for i := range out {
+		out[i].Payload.MediaType = mediaType
+	}
+	return out
 }
 
 func (s *side) decided(approved ...string) canon.Message {

@@ -27,7 +27,7 @@ type ConversationsConfig struct {
 // shape is the version of what is kept. A Conversation of another shape gets
 // another one: the new binary then finds an empty memory and folds the log,
 // instead of reading what it does not understand.
-const shape = "4"
+const shape = "5"
 
 // Conversations is an exchange.Store.
 //

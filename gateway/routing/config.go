@@ -6,8 +6,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"oncegate/schemas/canon"
+	"oncegate/schemas/codes"
 )
 
 // A Config is the routes section of a deployment.
@@ -16,13 +18,31 @@ type Config struct {
 	AccessPoint string    `yaml:"access_point"` // Required. Our access point, scheme::id.
 	Partners    []Partner `yaml:"partners"`     // Other Member States; empty: nobody may ask and nobody can be asked.
 	Provide     []Provide `yaml:"provide"`      // What we give.
-	Ask         []Ask     `yaml:"ask"`          // What we ask others for.
+	Ask         []Ask     `yaml:"ask"`          // What we ask others for, before what the directory says.
+
+	// Specifications are the editions that we write, for routes of the directory: the
+	// newest that both sides speak is taken. Default: oots-edm:v2.0, oots-edm:v1.2.
+	Specifications []string `yaml:"specifications"`
+	// TestProcedures lets procedures through that exist for tests only.
+	TestProcedures bool `yaml:"test_procedures"`
+
+	Lists *codes.Lists `yaml:"-"` // Default: the published ones.
+	// Agreement reports whether messages can be exchanged with an access point: a
+	// P-Mode is there. It is asked at every use. Default: it belongs to a partner.
+	Agreement func(canon.Participant) bool `yaml:"-"`
+}
+
+// Valid says on which days an entry holds.
+type Valid struct {
+	From  string `yaml:"from,omitempty"`  // First day, YYYY-MM-DD, UTC. Default: since ever.
+	Until string `yaml:"until,omitempty"` // Last day. Default: no end.
 }
 
 // A Partner is an access point of another Member State.
 type Partner struct {
 	Country     string `yaml:"country"`      // Required.
 	AccessPoint string `yaml:"access_point"` // Required. scheme::id; one country may have several.
+	Valid       `yaml:",inline"`
 }
 
 // A Provide is one kind of evidence that an authority of ours issues.
@@ -35,6 +55,8 @@ type Provide struct {
 	Countries        []string `yaml:"countries"`         // Default: every partner.
 	Requesters       []string `yaml:"requesters"`        // Authorities, scheme::id. Default: every authority of those countries.
 	MinimumAssurance string   `yaml:"minimum_assurance"` // Low, Substantial, High. Default: Substantial.
+	Requirements     []string `yaml:"requirements"`      // What it proves, https URIs; a request must name no other. Default: any.
+	Valid            `yaml:",inline"`
 }
 
 // An Ask is one kind of evidence that authorities of ours may ask for.
@@ -48,12 +70,15 @@ type Ask struct {
 	AccessPoint      string   `yaml:"access_point"`      // Default: the partner's, where the country has just one.
 	Specification    string   `yaml:"specification"`     // Default: oots-edm:v2.0.
 	MinimumAssurance string   `yaml:"minimum_assurance"` // Default: Substantial.
+	Requirements     []string `yaml:"requirements"`      // As above.
+	Valid            `yaml:",inline"`
 }
 
 // DefaultSpecification is the EDM version of a route that names none.
 const DefaultSpecification = "oots-edm:v2.0"
 
-var assurance = map[string]int{"": 0, "Low": 1, "Substantial": 2, "High": 3}
+// Specifications are the editions that we write, newest first.
+func Specifications() []string { return []string{"oots-edm:v2.0", "oots-edm:v1.2"} }
 
 // ParseParticipant reads scheme::id.
 func ParseParticipant(s string) (canon.Participant, error) {
@@ -69,6 +94,7 @@ type compiler struct {
 	faults []error
 	names  map[string]bool
 	where  string
+	lists  *codes.Lists
 }
 
 func (k *compiler) fault(format string, args ...any) {
@@ -119,22 +145,70 @@ func (k *compiler) evidenceType(s string) {
 	}
 }
 
-func (k *compiler) assurance(s string) int {
+func (k *compiler) assurance(s string) string {
 	if s == "" {
 		s = "Substantial"
 	}
-	n, ok := assurance[s]
-	if !ok {
+	if _, ok := k.lists.Assurance(s); !ok {
 		k.fault("minimum_assurance %q: want Low, Substantial or High", s)
 	}
-	return n
+	return s
+}
+
+// period turns days into the instants between which an entry holds.
+func (k *compiler) period(v Valid) (p period) {
+	var err error
+	if v.From != "" {
+		if p.from, err = time.Parse(time.DateOnly, v.From); err != nil {
+			k.fault("from %q: want YYYY-MM-DD", v.From)
+		}
+	}
+	if v.Until != "" {
+		last, err := time.Parse(time.DateOnly, v.Until)
+		if err != nil {
+			k.fault("until %q: want YYYY-MM-DD", v.Until)
+		}
+		if p.until = last.AddDate(0, 0, 1); !p.until.After(p.from) {
+			k.fault("until %s lies before from %s", v.Until, v.From)
+		}
+	}
+	return p
+}
+
+func (k *compiler) requirements(in []string) []string {
+	for _, s := range in {
+		if u, err := url.Parse(s); err != nil || u.Scheme != "https" || u.Host == "" {
+			k.fault("requirements: %q: want an https URI", s)
+		}
+	}
+	return in
+}
+
+func (k *compiler) specification(field, s string) {
+	if _, ok := edition(s); !ok {
+		k.fault("%s %q: want oots-edm:v and a number", field, s)
+	}
 }
 
 // NewTable checks the configuration and reports all faults at once.
 func NewTable(c Config) (*Table, error) {
-	k := &compiler{names: map[string]bool{}}
+	if c.Lists == nil {
+		c.Lists = codes.Default()
+	}
+	if len(c.Specifications) == 0 {
+		c.Specifications = Specifications()
+	}
+	k := &compiler{names: map[string]bool{}, lists: c.Lists}
 	k.country("country", c.Country)
-	t := &Table{country: c.Country, own: k.participant("access_point", c.AccessPoint), partners: map[canon.Participant]string{}}
+	t := &Table{
+		country: c.Country, own: k.participant("access_point", c.AccessPoint), partners: map[canon.Participant]partner{},
+		lists: c.Lists, tests: c.TestProcedures, speaks: c.Specifications, agreed: c.Agreement,
+		routes: map[canon.ConversationID]learned{},
+	}
+	t.known.Store(&index{})
+	for _, s := range c.Specifications {
+		k.specification("specifications:", s)
+	}
 	for i, p := range c.Partners {
 		k.where = fmt.Sprintf("partner %d: ", i+1)
 		k.country("country", p.Country)
@@ -148,7 +222,7 @@ func NewTable(c Config) (*Table, error) {
 		if ap == t.own && !ap.IsZero() {
 			k.fault("access_point %s is our own", p.AccessPoint)
 		}
-		t.partners[ap] = p.Country
+		t.partners[ap] = partner{p.Country, k.period(p.Valid)}
 	}
 	for i, r := range c.Provide {
 		k.where = fmt.Sprintf("provide %d (%s): ", i+1, r.Name)
@@ -181,6 +255,7 @@ func (k *compiler) provide(t *Table, r Provide) entry {
 		Route:      Route{Name: r.Name, Register: r.Register, Own: t.own},
 		procedures: r.Procedures, evidenceType: r.EvidenceType, provider: k.participant("provider", r.Provider),
 		requesters: k.participants("requesters", r.Requesters), countries: r.Countries, assurance: k.assurance(r.MinimumAssurance),
+		requirements: k.requirements(r.Requirements), period: k.period(r.Valid),
 	}
 	for _, other := range t.provide {
 		if overlap(e, other) {
@@ -198,10 +273,12 @@ func (k *compiler) ask(t *Table, r Ask) entry {
 		Route:      Route{Name: r.Name, Own: t.own, Country: r.Country, Specification: r.Specification},
 		procedures: r.Procedures, evidenceType: r.EvidenceType, provider: k.participant("provider", r.Provider),
 		requesters: k.participants("requesters", r.Requesters), assurance: k.assurance(r.MinimumAssurance),
+		requirements: k.requirements(r.Requirements), period: k.period(r.Valid),
 	}
 	if e.Specification == "" {
 		e.Specification = DefaultSpecification
 	}
+	k.specification("specification", e.Specification)
 	switch aps := t.accessPoints(r.Country); {
 	case len(aps) == 0:
 		k.fault("country %q is no partner", r.Country)
@@ -226,6 +303,7 @@ func (k *compiler) ask(t *Table, r Ask) entry {
 // a matter of order, and nobody would notice.
 func overlap(a, b entry) bool {
 	return a.provider == b.provider && a.evidenceType == b.evidenceType && common(a.procedures, b.procedures) &&
+		a.period.overlaps(b.period) &&
 		(len(a.countries) == 0 || len(b.countries) == 0 || common(a.countries, b.countries)) &&
 		(len(a.requesters) == 0 || len(b.requesters) == 0 || common(a.requesters, b.requesters))
 }

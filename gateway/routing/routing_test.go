@@ -114,7 +114,7 @@ func TestProvide(t *testing.T) {
 		{name: "another provider", query: fromNL, change: func(q *routing.Query) { q.Provider.ID.ID = "x" }, why: routing.NoProvider},
 		{name: "another type", query: fromNL, change: func(q *routing.Query) { q.EvidenceType += "2" }, why: routing.NoEvidenceType},
 		{name: "another procedure", query: fromNL, change: func(q *routing.Query) { q.Procedure = "W1" }, why: routing.NoProcedure},
-		{name: "procedures are compared with case", query: fromNL, change: func(q *routing.Query) { q.Procedure = "t2" }, why: routing.NoProcedure},
+		{name: "procedures are compared with case", query: fromNL, change: func(q *routing.Query) { q.Procedure = "t2" }, why: routing.OutOfScope},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			q := tc.query()

@@ -320,6 +320,7 @@ func TestWhatOthersWroteIsShownAsText(t *testing.T) {
 		r.Requester.Names = []canon.Text{{Lang: "EN", Text: evil}}
 		r.Requirements[0].Names[0].Text = evil
 		r.EvidenceType.Titles[0].Text = evil
+		r.EvidenceType.Distributions = []canon.Distribution{{Format: "text/html"}}
 	})
 	b := w.browser()
 	b.identify(location).want(t, 200, "&lt;script&gt;").wantNot(t, "<script", "<img", "\u202e", "\u0007")
