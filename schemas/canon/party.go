@@ -1,6 +1,9 @@
 package canon
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Participant identifies an organisation: an authority or an access point.
 type Participant struct {
@@ -99,8 +102,8 @@ type NonLatin struct {
 // A LegalPerson is what a request says about a company (sdg:LegalPerson).
 type LegalPerson struct {
 	Assurance    string       `json:"assurance,omitempty"`
-	Identifier   string       `json:"identifier"`       // XX/YY/unique part
-	Scheme       string       `json:"scheme,omitempty"` // of the identifier; unset means eidas
+	Identifier   string       `json:"identifier,omitempty"` // XX/YY/unique part
+	Scheme       string       `json:"scheme,omitempty"`     // of the identifier; unset means eidas
 	Name         string       `json:"name"`
 	NonLatinName string       `json:"nonLatinName,omitempty"`
 	Others       []Identifier `json:"others,omitempty"`
@@ -178,7 +181,12 @@ func (s Subject) Matches(other Subject) bool {
 		}
 		return a.FamilyName == b.FamilyName && a.GivenName == b.GivenName && a.BirthDate == b.BirthDate
 	case s.Legal != nil && other.Legal != nil:
-		return s.Legal.Identifier == other.Legal.Identifier && s.Legal.Name == other.Legal.Name
+		a, b := s.Legal, other.Legal
+		if a.Identifier != b.Identifier || a.Name != b.Name {
+			return false
+		}
+		// Names of companies repeat: one number, at least, must be the same.
+		return a.Identifier != "" || slices.ContainsFunc(a.Others, func(id Identifier) bool { return slices.Contains(b.Others, id) })
 	}
 	return false
 }

@@ -269,6 +269,9 @@ func TestMatches(t *testing.T) {
 	firm := func(id, name string) canon.Subject {
 		return canon.Subject{Legal: &canon.LegalPerson{Identifier: id, Name: name}}
 	}
+	vat := func(name, id string) canon.Subject {
+		return canon.Subject{Legal: &canon.LegalPerson{Name: name, Others: []canon.Identifier{{Scheme: "VAT", ID: id}}}}
+	}
 	tests := map[string]struct {
 		a, b canon.Subject
 		want bool
@@ -283,6 +286,9 @@ func TestMatches(t *testing.T) {
 		"same company":         {firm("a", "b"), firm("a", "b"), true},
 		"other company":        {firm("a", "b"), firm("c", "b"), false},
 		"renamed company":      {firm("a", "b"), firm("a", "c"), false},
+		"companies without id": {firm("", "b"), firm("", "b"), false},
+		"same further number":  {vat("b", "1"), vat("b", "1"), true},
+		"other further number": {vat("b", "1"), vat("b", "2"), false},
 		"person and company":   {person(), company(), false},
 		"nobody and nobody":    {canon.Subject{}, canon.Subject{}, false},
 	}
