@@ -98,6 +98,7 @@ type Ask struct {
 	Service      string
 	Provider     canon.Agent
 	Country      string
+	Offer        canon.Offer
 	Concepts     []canon.ConceptAnswer // personal
 	Choices      []canon.Choice
 	Again        bool

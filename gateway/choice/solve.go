@@ -327,6 +327,7 @@ func (s *solver) choose(e *EvidenceState, wish EvidenceWish, at int, t turn, ask
 	e.Status, e.Service, e.ask = Ready, svc.ID, len(s.plan.Asks)
 	a := Ask{
 		Key: askKey(e.Classification, svc.Provider.ID), EvidenceType: kind, Service: svc.ID, Provider: svc.Provider, Country: e.Country,
+		Offer:    canon.Offer{AccessPoint: svc.AccessPoint, Specifications: svc.Specifications, Assurance: svc.Assurance},
 		Concepts: t.query.Concepts, Again: wish.Again,
 	}
 	if a.Provider.Country == "" {
