@@ -34,7 +34,7 @@ else
   echo "bench-as4: no gcc and libssl-dev: OpenSSL's RSA is left out" >&2
 fi
 
-if peer=$(testdata/peers/peers.sh); then
+if peer=$(testdata/peers/peers.sh phase4); then
   args+=(-phase4 "$peer" -java testdata/bench/as4/Bare.java)
 else
   [[ $? = 3 ]] || exit 1 # 3: no Java or no Maven; it said so

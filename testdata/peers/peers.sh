@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Builds the Java peers of the interop tests where their sources are newer than
-# what was built, and prints the directory for ONCEGATE_TEST_PHASE4. Exit 3 with
-# one line where Java or Maven is missing.
+# Builds a Java peer of the tests where its sources are newer than what was built,
+# and prints the directory of the result:
+#   peers.sh phase4       access points to talk to: ONCEGATE_TEST_PHASE4
+#   peers.sh schematron   the published business rules: ONCEGATE_TEST_SCHEMATRON
+# Exit 3 with one line where Java or Maven is missing.
 set -euo pipefail
-cd "$(dirname "$0")/phase4"
+peer=${1:?usage: peers.sh phase4|schematron}
+cd "$(dirname "$0")/$peer"
 for tool in java javac mvn; do
   if ! command -v "$tool" >/dev/null; then
-    echo "interop: $tool is not installed: the tests against phase4 and WSS4J are skipped" >&2
+    echo "interop: $tool is not installed: the tests against $peer are skipped" >&2
     exit 3
   fi
 done
