@@ -9,7 +9,7 @@
 // of a procedure. The lists and their sources:
 //
 //	Procedures                 TDD 1.0 and additions up to 2.0.1
-//	CountryIdentificationCode  ISO 3166-1 alpha-2, EL for Greece (1.0 also takes GR, which its samples hold)
+//	CountryIdentificationCode  ISO 3166-1 alpha-2, EL for Greece
 //	OOTSCountries              who takes part; EU for a body of the Union
 //	LanguageCode               ISO 639-1, upper case
 //	OfficialLanguages          of the Union, Iceland and Norway, by their own names
