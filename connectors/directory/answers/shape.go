@@ -18,7 +18,7 @@ const EDM10 = "oots-edm:v1.0"
 // jurisdictions at the lists, classifications of jurisdictions, schemes of
 // concepts and NoMatch.
 func (a Answer) Shaped() Answer {
-	s := shaper(a.Edition)
+	s := Shaper(a.Edition)
 	a.Requirements = each(a.Requirements, s.Requirement)
 	a.Services = each(a.Services, s.DataService)
 	a.Exceptions = each(a.Exceptions, func(x Exception) Exception {
@@ -44,33 +44,36 @@ func each[T any](list []T, f func(T) T) []T {
 	return out
 }
 
-type shaper Edition
+// A Shaper says nouns as an edition can say them.
+type Shaper Edition
 
-func (s shaper) is(e Edition) bool { return Edition(s) == e }
+func (s Shaper) is(e Edition) bool { return Edition(s) == e }
 
 // Requirement returns r as the edition says it.
-func (s shaper) Requirement(r Requirement) Requirement {
+func (s Shaper) Requirement(r Requirement) Requirement {
 	if s.is(Edition10) {
 		r.Descriptions = nil
 	}
-	r.Frameworks = each(r.Frameworks, s.framework)
+	r.Frameworks = each(r.Frameworks, s.Framework)
 	lists := r.Lists
 	r.Lists = nil
 	for _, l := range lists {
 		if !s.is(Edition20) && len(l.Types) == 0 {
 			continue // R-EB-EVI-S015: a list has types; NoMatch came with 2.0
 		}
-		r.Lists = append(r.Lists, s.list(l))
+		r.Lists = append(r.Lists, s.EvidenceTypeList(l))
 	}
 	return r
 }
 
-func (s shaper) framework(f Framework) Framework {
+// Framework returns f as the edition says it.
+func (s Shaper) Framework(f Framework) Framework {
 	f.Jurisdiction = s.jurisdiction(f.Jurisdiction)
 	return f
 }
 
-func (s shaper) list(l EvidenceTypeList) EvidenceTypeList {
+// EvidenceTypeList returns l as the edition says it.
+func (s Shaper) EvidenceTypeList(l EvidenceTypeList) EvidenceTypeList {
 	if s.is(Edition20) {
 		for _, t := range l.Types { // told once, where 2.0 has it
 			for _, j := range t.Jurisdictions {
@@ -84,15 +87,10 @@ func (s shaper) list(l EvidenceTypeList) EvidenceTypeList {
 	}
 	at := l.Jurisdictions
 	l.Types = each(l.Types, func(t EvidenceType) EvidenceType {
-		t.Distributions = s.distributions(t.Distributions)
-		switch {
-		case s.is(Edition20):
-			t.Jurisdictions = nil
-		case len(t.Jurisdictions) == 0:
+		if len(t.Jurisdictions) == 0 {
 			t.Jurisdictions = at
 		}
-		t.Jurisdictions = each(t.Jurisdictions, s.jurisdiction)
-		return t
+		return s.EvidenceType(t)
 	})
 	if s.is(Edition20) {
 		l.Jurisdictions = each(l.Jurisdictions, s.jurisdiction)
@@ -102,12 +100,22 @@ func (s shaper) list(l EvidenceTypeList) EvidenceTypeList {
 	return l
 }
 
+// EvidenceType returns t as the edition says it.
+func (s Shaper) EvidenceType(t EvidenceType) EvidenceType {
+	t.Distributions = s.distributions(t.Distributions)
+	if s.is(Edition20) {
+		t.Jurisdictions = nil
+	}
+	t.Jurisdictions = each(t.Jurisdictions, s.jurisdiction)
+	return t
+}
+
 func (j Jurisdiction) equal(other Jurisdiction) bool {
 	return j.Country == other.Country && j.Level2 == other.Level2 && j.Level3 == other.Level3 &&
 		slices.Equal(j.Classifications, other.Classifications)
 }
 
-func (s shaper) jurisdiction(j Jurisdiction) Jurisdiction {
+func (s Shaper) jurisdiction(j Jurisdiction) Jurisdiction {
 	if s.is(Edition20) {
 		j.Level3 = ""
 	} else {
@@ -116,7 +124,7 @@ func (s shaper) jurisdiction(j Jurisdiction) Jurisdiction {
 	return j
 }
 
-func (s shaper) distributions(list []Distribution) []Distribution {
+func (s Shaper) distributions(list []Distribution) []Distribution {
 	var out []Distribution
 	for _, d := range list {
 		switch {
@@ -138,7 +146,7 @@ func (s shaper) distributions(list []Distribution) []Distribution {
 }
 
 // DataService returns v as the edition says it.
-func (s shaper) DataService(v DataService) DataService {
+func (s Shaper) DataService(v DataService) DataService {
 	v.Distributions = s.distributions(v.Distributions)
 	access := v.Access
 	v.Access = nil
@@ -146,7 +154,7 @@ func (s shaper) DataService(v DataService) DataService {
 		if s.is(Edition10) && !slices.Contains(a.ConformsTo, EDM10) {
 			continue // R-DSD-RESP-C015: nothing else can be said there
 		}
-		v.Access = append(v.Access, s.access(a))
+		v.Access = append(v.Access, s.AccessService(a))
 	}
 	if s.is(Edition10) {
 		v.Notes = nil
@@ -158,7 +166,8 @@ func (s shaper) DataService(v DataService) DataService {
 	return v
 }
 
-func (s shaper) access(a AccessService) AccessService {
+// AccessService returns a as the edition says it. In 1.0 it speaks oots-edm:v1.0.
+func (s Shaper) AccessService(a AccessService) AccessService {
 	if s.is(Edition10) {
 		a.Names, a.ConformsTo = nil, []string{EDM10}
 		a.Publisher.Descriptions = nil
@@ -171,7 +180,7 @@ func (s shaper) access(a AccessService) AccessService {
 	return a
 }
 
-func (s shaper) concept(c Concept) Concept {
+func (s Shaper) concept(c Concept) Concept {
 	if !s.is(Edition20) {
 		c.Scheme = ""
 	}

@@ -153,6 +153,12 @@ func (c *Catalogue) Member(country string) (Member, bool) {
 	return m, ok
 }
 
+// Requirement returns a requirement as all files together describe it.
+func (c *Catalogue) Requirement(id string) (answers.Requirement, bool) {
+	r, ok := c.requirements[id]
+	return r, ok
+}
+
 // List returns a code list that is served.
 func (c *Catalogue) List(country, name string) (CodeList, bool) {
 	for url, l := range c.lists {
