@@ -14,6 +14,7 @@ import (
 	"oncegate/connectors/directory/answers"
 	"oncegate/connectors/directory/httpsig"
 	"oncegate/connectors/naptr"
+	"oncegate/schemas/codes"
 )
 
 // AnyCountry stands for every country that no other instance names.
@@ -39,6 +40,9 @@ type Config struct {
 
 	Trust     *httpsig.Trust // Required, but for Instances that have their own or are Unsigned.
 	Instances []Instance
+
+	Lists       *codes.Lists // Default the published ones. For the rules.
+	ReportRules bool         // an answer that breaks a rule but can be read serves, and the log says so
 
 	Roots   *x509.CertPool // Default the system's. Of the instances' TLS servers.
 	Private bool           // instances at private addresses may be asked

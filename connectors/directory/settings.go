@@ -33,6 +33,10 @@ type Settings struct {
 	// Instances have addresses, or trust, of their own; the country * stands for all others.
 	Instances []InstanceSettings `yaml:"instances"`
 
+	// Rules says what follows from a fatal breach of a business rule by an answer that
+	// can be read: refuse or report. Default: refuse
+	Rules string `yaml:"rules"`
+
 	CA      []string `yaml:"ca"`                // files: for the TLS servers of instances. Default: the system's
 	Private bool     `yaml:"private_addresses"` // instances in private networks and on this host may be asked
 
@@ -108,7 +112,7 @@ func (s *Settings) Config(country string, from Sources) (Config, error) {
 		Country: country, Environment: s.Environment, Zone: s.Zone, Resolvers: s.Resolvers, DNSSEC: s.DNSSEC,
 		Private: s.Private, Timeout: time.Duration(s.Timeout), DNSTry: time.Duration(s.DNSTimeout),
 		TTL: time.Duration(s.TTL), Negative: time.Duration(s.Negative), Stale: time.Duration(s.Stale),
-		MaxBytes: s.MaxSize, Entries: s.Entries,
+		MaxBytes: s.MaxSize, Entries: s.Entries, ReportRules: s.Rules == "report",
 	}
 	var faults []error
 	add := func(err error) {
@@ -229,6 +233,9 @@ func (s Sources) certificates(key string, names []string) ([]*x509.Certificate, 
 func (s *Settings) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("directory: "+format, args...)) }
+	if s.Rules != "" && s.Rules != "refuse" && s.Rules != "report" {
+		fault("rules: %q is not refuse or report", s.Rules)
+	}
 	general := s.Trust != nil
 	for _, i := range s.Instances {
 		if i.Trust == nil && !general && !i.Unsigned {
