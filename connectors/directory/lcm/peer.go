@@ -99,7 +99,9 @@ func (p *Peer) submitted(ctx context.Context, m canon.Message, l *Letter) error 
 	if country, ok := p.conf.Submitter(l.From); ok {
 		part := service.Part("")
 		if p.conf.PartOf != nil {
-			part, _ = p.conf.PartOf(l.FinalRecipient)
+			if of, ok := p.conf.PartOf(l.FinalRecipient); ok {
+				part = of
+			}
 		}
 		var err error
 		if res, err = p.conf.Server.Accept(ctx, country, part, l.Document); err != nil {
