@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"oncegate/connectors/edelivery"
+	"oncegate/connectors/rulecheck"
 	"oncegate/schemas/canon"
 )
 
@@ -19,34 +20,34 @@ func (c *Codec) attach(ctx context.Context, x *response, parts []edelivery.Part,
 	var total int64
 	for i, p := range parts {
 		if i > 0 && p.Size > c.maxEvidence {
-			return invalid("TDD 4.7", "an evidence has more than %d bytes", c.maxEvidence)
+			return breaks(rulecheck.LayerStructure, "TDD 4.7", "an evidence has more than %d bytes", c.maxEvidence)
 		}
 		total += max(p.Size, 0)
 		if _, twice := byID[p.ID]; twice {
-			return invalid("TDD 4.7", "two parts have one Content-ID")
+			return breaks(rulecheck.LayerStructure, "TDD 4.7", "two parts have one Content-ID")
 		}
 		byID[p.ID] = i
 	}
 	if total > c.maxMessage {
-		return invalid("TDD 4.7", "the message has more than %d bytes", c.maxMessage)
+		return breaks(rulecheck.LayerStructure, "TDD 4.7", "the message has more than %d bytes", c.maxMessage)
 	}
 	order := make([]int, len(x.items))
 	for i, it := range x.items {
 		at, ok := byID[it.content]
 		if !ok || at == 0 {
-			return invalid("TDD 4.7", "a RepositoryItemRef names no part of the message, or one that another names too")
+			return breaks(rulecheck.LayerStructure, "TDD 4.7", "a RepositoryItemRef names no part of the message, or one that another names too")
 		}
 		delete(byID, it.content)
 		order[i] = at
 		switch kind := baseType(parts[at].MediaType); {
-		case !mediaTypes[kind]:
-			return invalid("R-EDM-RESP-C023", "media type of a part is not in OOTSMediaTypes")
+		case !c.lists.Has("OOTSMediaTypes", kind):
+			return breaks(rulecheck.LayerRule, "R-EDM-RESP-C023", "media type of a part is not in OOTSMediaTypes")
 		case len(it.formats) > 0 && !slices.Contains(it.formats, kind):
-			return invalid("TDD 4.7", "media type of a part is not the Format of its evidence")
+			return breaks(rulecheck.LayerStructure, "TDD 4.7", "media type of a part is not the Format of its evidence")
 		}
 	}
 	if len(byID) > 1 { // the RegRep part is left
-		return invalid("TDD 4.7", "a part is named by no RepositoryItemRef")
+		return breaks(rulecheck.LayerStructure, "TDD 4.7", "a part is named by no RepositoryItemRef")
 	}
 	left := c.maxMessage
 	for i, at := range order {
@@ -69,7 +70,7 @@ func (c *Codec) put(ctx context.Context, part edelivery.Part, id canon.Conversat
 	ref, err := payloads.Put(ctx, id, baseType(part.MediaType), limited)
 	switch {
 	case errors.Is(limited.err, errTooLarge):
-		return canon.PayloadRef{}, invalid("TDD 4.7", "the evidence has more bytes than allowed")
+		return canon.PayloadRef{}, breaks(rulecheck.LayerStructure, "TDD 4.7", "the evidence has more bytes than allowed")
 	case err != nil:
 		return canon.PayloadRef{}, fmt.Errorf("storing evidence: %w", err)
 	}

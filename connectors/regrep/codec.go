@@ -11,8 +11,12 @@ import (
 
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/regrep/rim"
+	"oncegate/connectors/rulecheck"
 	"oncegate/connectors/xmldoc"
 	"oncegate/schemas/canon"
+	"oncegate/schemas/codes"
+	"oncegate/schemas/rules"
 )
 
 // Config says who we are and what we accept.
@@ -25,8 +29,8 @@ type Config struct {
 	// ContentDomain is the right side of the Content-IDs of our parts. Required.
 	ContentDomain string
 
-	// Procedures is the list Procedures. Default: that of TDD 2.0.1.
-	Procedures []string
+	// Lists are the code lists. Default: those of TDD 2.0.1.
+	Lists *codes.Lists
 
 	MaxDocument int64 // Default 4 MiB; bytes of one RegRep document.
 	MaxEvidence int64 // Default 25 MiB; bytes of one evidence, before compression (TDD 4.7).
@@ -35,13 +39,13 @@ type Config struct {
 
 func (c *Config) validate() error {
 	var errs []error
-	if !organisationScheme(c.Reporter.ID.Scheme) || c.Reporter.ID.ID == "" {
+	if !organisation(c.Lists, c.Reporter.ID) {
 		errs = append(errs, errors.New("reporter has no identifier with an EAS or unregistered scheme"))
 	}
 	if len(c.Reporter.Names) == 0 {
 		errs = append(errs, errors.New("reporter has no name"))
 	}
-	if !countries[c.Reporter.Country] {
+	if !c.Lists.Has("CountryIdentificationCode", c.Reporter.Country) {
 		errs = append(errs, errors.New("reporter has no country of CountryIdentificationCode"))
 	}
 	if c.ContentDomain == "" || strings.ContainsAny(c.ContentDomain, "@<>\"% \t\r\n") {
@@ -53,12 +57,31 @@ func (c *Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// A Codec translates the messages of service QueryManager. It holds no state and
-// is safe for concurrent use.
+// organisation reports whether p may name an organisation: an EAS code, or
+// "unregistered" with a country or "oots", and an identifier.
+func organisation(lists *codes.Lists, p canon.Participant) bool {
+	if p.ID == "" || len(p.ID) >= 256 {
+		return false
+	}
+	if code, ok := strings.CutPrefix(p.Scheme, easPrefix); ok {
+		return lists.Has("EAS", code)
+	}
+	code, ok := strings.CutPrefix(p.Scheme, unregisteredPrefix)
+	return ok && (code == "oots" || lists.Has("CountryIdentificationCode", code))
+}
+
+const (
+	easPrefix          = "urn:cef.eu:names:identifier:EAS:"
+	unregisteredPrefix = "urn:oasis:names:tc:ebcore:partyid-type:unregistered:"
+)
+
+// A Codec translates the messages of service QueryManager, in every version of the
+// data model. It holds no state and is safe for concurrent use.
 type Codec struct {
+	judge
 	reporter    canon.Agent
 	domain      string
-	editions    []edition // newest first
+	lists       *codes.Lists
 	maxDocument int64
 	maxEvidence int64
 	maxMessage  int64
@@ -68,12 +91,15 @@ var _ edelivery.Codec = (*Codec)(nil)
 
 // New returns a codec.
 func New(c Config) (*Codec, error) {
+	if c.Lists == nil {
+		c.Lists = codes.Default()
+	}
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("configuring regrep: %w", err)
 	}
-	procedures := c.Procedures
-	if len(procedures) == 0 {
-		procedures = defaultProcedures
+	j, err := newJudge(c.Lists)
+	if err != nil {
+		return nil, fmt.Errorf("configuring regrep: %w", err)
 	}
 	limit := func(n, standard int64) int64 {
 		if n == 0 {
@@ -82,22 +108,19 @@ func New(c Config) (*Codec, error) {
 		return n
 	}
 	return &Codec{
+		judge:       j,
 		reporter:    c.Reporter,
 		domain:      c.ContentDomain,
-		editions:    []edition{&edm20{procedures: words(strings.Join(procedures, " "))}},
+		lists:       c.Lists,
 		maxDocument: limit(c.MaxDocument, 4<<20),
 		maxEvidence: limit(c.MaxEvidence, 25<<20),
 		maxMessage:  limit(c.MaxMessage, 100<<20),
 	}, nil
 }
 
-func (c *Codec) edition(specification string) (edition, bool) {
-	for _, ed := range c.editions {
-		if ed.specification() == specification {
-			return ed, true
-		}
-	}
-	return nil, false
+// documents says what the part of each action is.
+var documents = map[string]rules.Document{
+	ActionRequest: rules.EDMRequest, ActionResponse: rules.EDMResponse, ActionException: rules.EDMError,
 }
 
 // Decode implements edelivery.Codec. The id of a message is derived from the
@@ -106,18 +129,11 @@ func (c *Codec) edition(specification string) (edition, bool) {
 // CodeResponseInvalid, because nobody waits for an answer to an answer
 // (TDD 4.7): the exchange ends at its deadline.
 func (c *Codec) Decode(ctx context.Context, in edelivery.Incoming, payloads canon.Payloads) ([]canon.Message, error) {
-	var family string
-	switch in.Header.Action {
-	case ActionRequest:
-		family = familyRequest
-	case ActionResponse:
-		family = familyResponse
-	case ActionException:
-		family = familyError
-	default:
+	doc, ok := documents[in.Header.Action]
+	if !ok {
 		return nil, canon.NewFault(canon.CodeMessageInvalid, nil, "not an action of evidence exchange")
 	}
-	m, root, err := c.decode(ctx, in, family, payloads)
+	m, seen, err := c.decode(ctx, in, doc, payloads)
 	if err == nil {
 		return []canon.Message{m}, nil
 	}
@@ -125,66 +141,58 @@ func (c *Codec) Decode(ctx context.Context, in edelivery.Incoming, payloads cano
 	switch {
 	case !broken:
 		return nil, fmt.Errorf("decoding %s: %w", in.Header.Action, err)
-	case family == familyRequest:
-		return []canon.Message{c.refuse(in, root, v)}, nil
+	case doc == rules.EDMRequest:
+		return []canon.Message{c.refuse(in, seen, v)}, nil
 	}
 	return nil, canon.NewFault(canon.CodeResponseInvalid, v, "%s", v.Error())
 }
 
-// decode returns the root of the document, once there is one, with every error.
-func (c *Codec) decode(ctx context.Context, in edelivery.Incoming, family string, payloads canon.Payloads) (canon.Message, xmldoc.Element, error) {
-	var m canon.Message
-	if family == familyResponse {
+// A sighting is what is known of a document while it is read.
+type sighting struct {
+	root          xmldoc.Element // zero where there is no document
+	ed            *edition       // nil where the version is not spoken
+	specification string
+}
+
+// decode returns what was seen of the document with every error.
+func (c *Codec) decode(ctx context.Context, in edelivery.Incoming, doc rules.Document, payloads canon.Payloads) (m canon.Message, seen sighting, err error) {
+	if doc == rules.EDMResponse {
 		in.Parts = documentFirst(in.Parts)
 	}
-	root, err := c.document(in, family)
+	if seen.root, err = c.document(in, doc); err != nil {
+		return m, seen, err
+	}
+	if seen.ed, seen.specification, err = choose(seen.root, &in.Header); err != nil {
+		return m, seen, err
+	}
+	d, err := c.read(seen.ed, seen.specification, doc, seen.root)
 	if err != nil {
-		return m, root, err
+		return m, seen, err
 	}
-	ed, err := c.choose(root, family)
+	// The header comes second: a sender is told first what its document lacks.
+	found, err := c.header(seen.ed, &in.Header)
+	if err == nil {
+		err = fatal(found)
+	}
 	if err != nil {
-		return m, root, err
+		return m, seen, err
 	}
-	p, err := readProperties(&in.Header, ed)
+	p, err := correlate(seen.ed, &in.Header, d.body)
 	if err != nil {
-		return m, root, err
+		return m, seen, err
 	}
-	conversation := canon.ConversationID(strings.ToLower(string(p.exchange)))
-	var body canon.Body
-	switch family {
-	case familyRequest:
-		q, err := ed.readRequest(root)
-		if err != nil {
-			return m, root, err
-		}
-		if p.sender != q.Requester.ID || p.recipient != q.Provider.ID {
-			return m, root, invalid("TDD 4.7.1", "originalSender and finalRecipient are not the requester and the provider of the request")
-		}
-		conversation = canon.InboundConversation(in.Header.From.ID, p.exchange)
-		body = q
-	case familyResponse:
-		x, err := ed.readResponse(root)
-		if err != nil {
-			return m, root, err
-		}
-		if err := c.attach(ctx, x, in.Parts, conversation, payloads); err != nil {
-			return m, root, err
-		}
-		body = x.body
-	case familyError:
-		if body, err = ed.readException(root); err != nil {
-			return m, root, err
+	if d.response != nil {
+		if err := c.attach(ctx, d.response, in.Parts, p.conversation, payloads); err != nil {
+			return m, seen, err
 		}
 	}
-	env := canon.EnvelopeOf(body)
+	env := canon.EnvelopeOf(d.body)
 	env.Leg, env.From, env.To = canon.LegIn, in.Header.From.ID, in.Header.To.ID
-	env.Exchange, env.Session, env.AS4, env.RefTo = p.exchange, p.session, in.Header.MessageID, in.Header.RefToMessageID
-	if family != familyRequest { // our own exchange comes back: its id is ours to spell
-		env.Exchange = canon.ExchangeID(conversation)
-	}
+	env.Exchange, env.Session, env.SentAt = p.exchange, p.session, in.Header.Timestamp.UTC()
+	env.AS4, env.RefTo = in.Header.MessageID, in.Header.RefToMessageID
 	return canon.Message{
-		ID: messageID(&in.Header), Kind: body.Kind(), Conversation: conversation, At: in.Now.UTC(), Body: body,
-	}, root, nil
+		ID: messageID(&in.Header), Kind: d.body.Kind(), Conversation: p.conversation, At: in.Now.UTC(), Body: d.body,
+	}, seen, nil
 }
 
 // documentFirst moves the RegRep part to the front: that a response begins with
@@ -206,66 +214,42 @@ func messageID(h *ebms.UserMessage) canon.MessageID {
 }
 
 // document parses the RegRep part.
-func (c *Codec) document(in edelivery.Incoming, family string) (xmldoc.Element, error) {
-	rule := map[string]string{familyRequest: "R-EDM-ebMS-023", familyError: "R-EDM-ebMS-030", familyResponse: "R-EDM-ebMS-032"}[family]
-	if len(in.Parts) == 0 {
-		return xmldoc.Element{}, invalid(rule, "there is no payload part")
-	}
-	if family != familyResponse && len(in.Parts) != 1 {
-		return xmldoc.Element{}, invalid(rule, "there is more than one payload part")
+func (c *Codec) document(in edelivery.Incoming, doc rules.Document) (xmldoc.Element, error) {
+	// How many parts there must be is said by rules of the header too, which ask for
+	// an edition: it stands in this part.
+	alone := doc != rules.EDMResponse
+	switch {
+	case len(in.Parts) == 0:
+		return xmldoc.Element{}, breaks(rulecheck.LayerStructure, partRules[doc], "there is no payload part")
+	case alone && len(in.Parts) != 1:
+		return xmldoc.Element{}, breaks(rulecheck.LayerStructure, partRules[doc], "there is more than one payload part")
 	}
 	part := in.Parts[0]
 	if baseType(part.MediaType) != MediaType {
-		return xmldoc.Element{}, invalid(rule, "the first part is not %s", MediaType)
+		return xmldoc.Element{}, breaks(rulecheck.LayerStructure, partRules[doc], "the first part is not %s", MediaType)
 	}
 	if part.Size > c.maxDocument {
-		return xmldoc.Element{}, invalid("XML", "the document has more than %d bytes", c.maxDocument)
+		return xmldoc.Element{}, breaks(rulecheck.LayerXML, "", "the document has more than %d bytes", c.maxDocument)
 	}
 	f, err := part.Open()
 	if err != nil {
 		return xmldoc.Element{}, fmt.Errorf("opening document: %w", err)
 	}
 	defer f.Close()
-	doc, err := xmldoc.Parse(f, xmldoc.Limits{MaxBytes: int(c.maxDocument)})
+	d, err := xmldoc.Parse(f, xmldoc.Limits{MaxBytes: int(c.maxDocument)})
 	if err != nil {
 		broken, ok := errors.AsType[*xmldoc.ParseError](err)
 		if !ok || broken.Reason == xmldoc.ReasonRead {
 			return xmldoc.Element{}, fmt.Errorf("reading document: %w", err)
 		}
-		return xmldoc.Element{}, invalid("XML", "%s", strings.TrimPrefix(broken.Error(), "xml:"))
+		return xmldoc.Element{}, breaks(rulecheck.LayerXML, "", "%s", strings.TrimPrefix(broken.Error(), "xml:"))
 	}
-	return doc.Root(), nil
+	return d.Root(), nil
 }
 
-func baseType(mediaType string) string {
-	base, _, _ := strings.Cut(mediaType, ";")
-	return strings.ToLower(strings.TrimSpace(base))
-}
-
-// choose returns the edition that the document names. One that names none is
-// read by the newest, which says what is missing.
-func (c *Codec) choose(root xmldoc.Element, family string) (edition, error) {
-	r := new(reader)
-	named := ""
-	for s := range root.All(rimName("Slot")) {
-		if name, _ := s.Attr(plainName("name")); collapse(name) == "SpecificationIdentifier" {
-			if v, err := s.Only(rimName("SlotValue")); err == nil {
-				named = r.string(v)
-			}
-			break
-		}
-	}
-	if named == "" {
-		return c.editions[0], nil
-	}
-	if ed, ok := c.edition(named); ok {
-		return ed, nil
-	}
-	rule := ruleID(family, "C001")
-	if family == familyResponse {
-		rule = ruleID(family, "C002")
-	}
-	return nil, invalid(rule, "SpecificationIdentifier is not %s", c.editions[0].specification())
+// partRules are the rules on the parts of a message.
+var partRules = map[rules.Document]string{
+	rules.EDMRequest: "R-EDM-ebMS-023", rules.EDMError: "R-EDM-ebMS-030", rules.EDMResponse: "R-EDM-ebMS-032",
 }
 
 // Encode implements edelivery.Codec for the evidence messages on LegOut. What it
@@ -278,23 +262,25 @@ func (c *Codec) Encode(ctx context.Context, m canon.Message, payloads canon.Payl
 	fail := func(err error) (edelivery.Outgoing, bool, error) {
 		return edelivery.Outgoing{}, false, fmt.Errorf("encoding %s: %w", m.Kind, err)
 	}
-	ed, known := c.edition(env.Specification)
+	ed, known := editionOf(env.Specification)
 	if !known {
 		return fail(canon.NewFault(canon.CodeMessageInvalid, nil, "EDM version is not spoken here"))
 	}
-	if !uuid(string(env.Session)) || !uuid(string(env.Exchange)) { // R-EDM-ebMS-017, -037
+	if !rim.IsUUID(string(env.Session)) || !rim.IsUUID(string(env.Exchange)) { // R-EDM-ebMS-017, -037
 		return fail(canon.NewFault(canon.CodeMessageInvalid, nil, "session and exchange are not UUIDs"))
 	}
 	out = edelivery.Outgoing{
 		Action:         ActionException,
 		OriginalSender: env.Provider.ID,
 		FinalRecipient: env.Requester.ID,
-		Properties: []ebms.Property{
-			{Name: propertyExchange, Value: string(env.Exchange)},
-			{Name: propertySpecification, Value: ed.specification()},
-		},
 		ConversationID: string(env.Session),
 		RefToMessageID: env.RefTo, // Two-Way/Push-and-Push (a.5)
+	}
+	if ed.exchangeID {
+		out.Properties = []ebms.Property{
+			{Name: propertyExchange, Value: string(env.Exchange)},
+			{Name: propertySpecification, Value: env.Specification},
+		}
 	}
 	if out.FinalRecipient.IsZero() { // the requester of an unreadable request is not known; its access point is
 		out.FinalRecipient = env.To
@@ -305,6 +291,9 @@ func (c *Codec) Encode(ctx context.Context, m canon.Message, payloads canon.Payl
 	switch p := m.Body.(type) {
 	case *canon.EvidenceRequest:
 		out.Action, out.OriginalSender, out.FinalRecipient = ActionRequest, p.Requester.ID, p.Provider.ID
+		if !ed.exchangeID { // the answer brings nothing else back that names the exchange
+			out.ConversationID = string(env.Exchange)
+		}
 		name = string(p.Request)
 		document, err = c.encodeRequest(ed, p)
 	case *canon.EvidenceResponse:

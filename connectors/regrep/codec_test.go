@@ -5,12 +5,15 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"oncegate/connectors/edelivery"
+	"oncegate/connectors/regrep/rim"
 	"oncegate/schemas/canon"
+	"oncegate/schemas/codes"
 )
 
 func TestRefusalOfAnUnreadableRequest(t *testing.T) {
@@ -24,17 +27,17 @@ func TestRefusalOfAnUnreadableRequest(t *testing.T) {
 	}{
 		{"the document can be read but for one rule", func(in *edelivery.Incoming) {
 			in.Parts[0] = attachment("d", MediaType, []byte(dropSlot("Procedure")(t, golden(t, "request-second"))))
-		}, canon.RequestID(uuidURN + id(6)), university, register, "R-EDM-REQ-S007: Procedure is missing (line 2)"},
+		}, canon.RequestID(uuidURN + id(6)), university, register, "R-EDM-REQ-S007: A request names exactly one procedure"},
 		{"the requester cannot be read", func(in *edelivery.Incoming) {
 			in.Parts[0] = attachment("d", MediaType, []byte(dropSlot("EvidenceRequester")(t, golden(t, "request-second"))))
-		}, canon.RequestID(uuidURN + id(6)), named(university.ID), register, "R-EDM-REQ-S012: EvidenceRequester is missing (line 2)"},
+		}, canon.RequestID(uuidURN + id(6)), c.named(university.ID), register, "R-EDM-REQ-S012: A request names who asks"},
 		{"not XML", func(in *edelivery.Incoming) {
 			in.Parts[0] = attachment("d", MediaType, []byte("<query:QueryRequest"))
-		}, "", named(university.ID), support, "XML: "},
+		}, "", c.named(university.ID), support, "xml: "},
 		{"neither document nor properties", func(in *edelivery.Incoming) {
 			in.Parts[0] = attachment("d", MediaType, nil)
 			in.Header.Properties = nil
-		}, "", canon.Agent{}, support, "XML: "},
+		}, "", canon.Agent{}, support, "xml: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in := incoming(ActionRequest, []byte(golden(t, "request-second")))
@@ -124,7 +127,7 @@ func TestAttachments(t *testing.T) {
 		{"the document is last", nil, good, ""},
 		{"one is missing", nil, good[:2], "names no part"},
 		{"one is not named", nil, append(attachments(), attachment("x@y", "application/pdf", nil)), "named by no RepositoryItemRef"},
-		{"two have one id", nil, append(attachments(), good[0]), "two parts have one Content-ID"},
+		{"two have one id", nil, append(attachments(), good[0]), "no two by the same"},
 		{"media type is not the Format", nil, []edelivery.Part{attachment(id(8)+"@gate.example.fi", "application/pdf", nil), good[1], good[2]}, "is not the Format"},
 		{"media type of a supplement is not in the list", nil, []edelivery.Part{good[0], attachment(id(9)+"@gate.example.fi", "text/html", nil), good[2]}, "R-EDM-RESP-C023"},
 		{"media type with a parameter", nil, []edelivery.Part{attachment(id(8)+"@gate.example.fi", "application/xml; charset=UTF-8", nil), good[1], good[2]}, ""},
@@ -200,8 +203,8 @@ func TestHostileDocuments(t *testing.T) {
 		"deep":              strings.Replace(doc, "Maija", strings.Repeat("<a>", 10000), 1),
 		"undeclared prefix": strings.Replace(doc, "xmlns:rim=", "xmlns:rom=", 1),
 		"default namespace": strings.Replace(doc, "<query:QueryRequest ", `<QueryRequest xmlns="urn:other" `, 1),
-		"other namespace":   strings.Replace(doc, spaceSDG, "http://data.europa.eu/p5s", 1),
-		"other rim":         strings.Replace(doc, spaceRIM, spaceRIM+"0", 1),
+		"other namespace":   strings.Replace(doc, rim.SpaceSDG, "http://data.europa.eu/p5s", 1),
+		"other rim":         strings.Replace(doc, rim.SpaceRIM, rim.SpaceRIM+"0", 1),
 		"nul":               strings.Replace(doc, "Maija", "Mai\x00ja", 1),
 		"not UTF-8":         strings.Replace(doc, "Maija", "Mai\xffja", 1),
 		"empty":             "",
@@ -240,7 +243,7 @@ func TestEncodeRefuses(t *testing.T) {
 		body canon.Body
 		want string
 	}{
-		{"another version", request(func(q *canon.EvidenceRequest) { q.Specification = "oots-edm:v1.2" }), "version"},
+		{"another version", request(func(q *canon.EvidenceRequest) { q.Specification = "oots-edm:v3.0" }), "version"},
 		{"session is no UUID", request(func(q *canon.EvidenceRequest) { q.Session = "1" }), "UUID"},
 		{"no private part", request(func(q *canon.EvidenceRequest) { q.Private = canon.Sealed[canon.RequestPrivate]{} }), "private"},
 		{"nobody asked about", request(func(q *canon.EvidenceRequest) { q.Private = canon.Clear(canon.RequestPrivate{}) }), "R-EDM-REQ-S016"},
@@ -308,7 +311,12 @@ func TestConfig(t *testing.T) {
 			t.Errorf("got %v, want a word on %s", err, want)
 		}
 	}
-	c := newCodec(t, func(c *Config) { c.Procedures = []string{"Z1"} })
+	overlay := fstest.MapFS{"Procedures.json": {Data: []byte(`[{"code": "Z1", "name": "Example", "lifeEvent": "Example", "basis": {"kind": "directive", "act": "Directive 2005/36/EC"}}]`)}}
+	lists, err := codes.Load(codes.Default(), overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCodec(t, func(c *Config) { c.Lists = lists })
 	if got := verdict(t, c, incoming(ActionRequest, []byte(strings.Replace(golden(t, "request-second"), ">T2<", ">Z1<", 1)))); got != "" {
 		t.Errorf("a procedure of the configuration: got %q", got)
 	}

@@ -3,7 +3,6 @@ package regrep
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"oncegate/connectors/regrep/rim"
 	"oncegate/schemas/canon"
+	"oncegate/schemas/codes"
 )
 
 // equal compares canon values with their private parts, which only tests print.
@@ -136,7 +137,7 @@ func samples(s *store) map[string]canon.Body {
 // received is what the other side has of a body that we sent.
 func received(b canon.Body, msgID string) canon.Body {
 	flip := func(env canon.Envelope) canon.Envelope {
-		env.Leg, env.AS4 = canon.LegIn, msgID
+		env.Leg, env.AS4, env.SentAt = canon.LegIn, msgID, noon
 		return env
 	}
 	switch p := b.(type) {
@@ -215,9 +216,9 @@ func lint(t *testing.T, files ...string) {
 	driver := filepath.Join(t.TempDir(), "driver.xsd")
 	text := `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">` + "\n"
 	for _, i := range [][2]string{
-		{"http://www.w3.org/XML/1998/namespace", "xml/xml.xsd"}, {spaceXLink, "xml/xlink.xsd"},
+		{"http://www.w3.org/XML/1998/namespace", "xml/xml.xsd"}, {rim.SpaceXLink, "xml/xlink.xsd"},
 		{"http://www.w3.org/2005/08/addressing", "xml/ws-addr.xsd"},
-		{spaceQuery, "regrep4/query.xsd"}, {spaceSDG, "sdg/SDG-GenericMetadataProfile-2.0-UNOFFICIAL.xsd"},
+		{rim.SpaceQuery, "regrep4/query.xsd"}, {rim.SpaceSDG, "sdg/SDG-GenericMetadataProfile-2.0-UNOFFICIAL.xsd"},
 	} {
 		text += `<xs:import namespace="` + i[0] + `" schemaLocation="` + filepath.Join(dir, i[1]) + `"/>` + "\n"
 	}
@@ -310,62 +311,25 @@ func refusedWith(code string) func(*testing.T, canon.Body) {
 	}
 }
 
-// TestOtherVersionsAreRefused: the 1.x samples are requests that we answer and
-// answers that we cannot use.
-func TestOtherVersionsAreRefused(t *testing.T) {
-	dir := assets(t)
-	c := newCodec(t)
-	files, _ := filepath.Glob(filepath.Join(dir, "tdd-1.0-artefacts", "projectathon-2023-04", "*.xml"))
-	more, _ := filepath.Glob(filepath.Join(dir, "own-examples", "*1.2*.xml"))
-	files = append(files, more...)
-	if len(files) < 30 {
-		t.Fatalf("got %d samples", len(files))
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			b, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if bytes.Contains(b, []byte("QueryRequest")) && !strings.Contains(file, "Response") {
-				m := decodeOne(t, c, incoming(ActionRequest, b), new(store))
-				if p := m.Body.(*canon.EvidenceRefusal); !strings.HasPrefix(p.Detail, "R-EDM-REQ-C001") || p.Request == "" {
-					t.Errorf("got %q for request %q", p.Detail, p.Request)
-				}
-				return
-			}
-			action, rule := ActionResponse, "R-EDM-RESP-C002"
-			if bytes.Contains(b, []byte("Failure")) {
-				action, rule = ActionException, "R-EDM-ERR-C001"
-			}
-			_, err = c.Decode(t.Context(), incoming(action, b), new(store))
-			f, ok := errors.AsType[*canon.Fault](err)
-			if !ok || f.Code != canon.CodeResponseInvalid || !strings.HasPrefix(f.Detail, rule) {
-				t.Errorf("got %v, want fault with %s", err, rule)
-			}
-		})
-	}
-}
-
 func TestExceptionTable(t *testing.T) {
 	c := newCodec(t)
-	var codes []string
-	for _, x := range exceptions {
-		codes = append(codes, x.code)
-		out, _, err := c.Encode(t.Context(), message(refusalSample(x.code, "")), nil)
+	list := codes.Default().Codes(listErrors)
+	for _, code := range list {
+		x, _ := codes.Default().Entry(listErrors, code)
+		out, _, err := c.Encode(t.Context(), message(refusalSample(code, "")), nil)
 		if err != nil {
-			t.Fatalf("%s: %v", x.code, err)
+			t.Fatalf("%s: %v", code, err)
 		}
 		b := string(read(t, out.Parts[0]))
-		for _, want := range []string{x.typ.Local + `"`, `code="` + x.code, `message="` + x.message, `severity="` + severityError} {
+		for _, want := range []string{`xsi:type="` + x.Type + `"`, `code="` + code, `message="` + x.Name, `severity="` + rim.SeverityError} {
 			if !strings.Contains(b, want) {
-				t.Errorf("%s: document lacks %s", x.code, want)
+				t.Errorf("%s: document lacks %s", code, want)
 			}
 		}
 		m := decodeOne(t, c, carry(out, &canon.Envelope{From: pointFI, To: pointNL}), nil)
-		refusedWith(x.code)(t, m.Body)
+		refusedWith(code)(t, m.Body)
 	}
-	if !slices.IsSorted(codes) || len(codes) != 8 {
-		t.Errorf("got %v, want EDM:ERR:0001 to 0008", codes)
+	if !slices.IsSorted(list) || len(list) != 8 {
+		t.Errorf("got %v, want EDM:ERR:0001 to 0008", list)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/regrep/rim"
 	"oncegate/schemas/canon"
 )
 
@@ -71,9 +72,26 @@ var (
 )
 
 const (
+	specification20 = "oots-edm:v2.0"
+	uuidURN         = rim.UUIDPrefix
+
 	exchangeID = "7d9e2a10-5c4b-4f3a-8e2d-1b0a9c8d7e6f"
 	sessionID  = "2c6f6a6a-3b1f-4b62-8a53-9d7e4b0c1a20"
 )
+
+const gatewayRole = "http://sdg.europa.eu/edelivery/gateway"
+
+var manager = ebms.Service{Type: "urn:oasis:names:tc:ebcore:ebrs:ebms:binding:1.0", Value: "QueryManager"}
+
+// listed adds to a header what it says about the parts.
+func listed(in edelivery.Incoming) edelivery.Incoming {
+	in.Header.Parts = nil
+	for _, p := range in.Parts {
+		in.Header.Parts = append(in.Header.Parts, ebms.PartInfo{ID: p.ID,
+			Properties: []ebms.Property{{Name: ebms.PropertyMimeType, Value: p.MediaType}}})
+	}
+	return in
+}
 
 func newCodec(t testing.TB, change ...func(*Config)) *Codec {
 	t.Helper()
@@ -99,8 +117,9 @@ func header(action string) ebms.UserMessage {
 	h := ebms.UserMessage{
 		Timestamp: noon, MessageID: "6f3b1d52-4a18-4a2e-9b5d-6d2f9c1a7e10@c2.example.nl",
 		From: ebms.Party{ID: pointNL}, To: ebms.Party{ID: pointFI},
-		Action: action, ConversationID: sessionID,
+		Service: manager, Action: action, ConversationID: sessionID,
 	}
+	h.From.Role, h.To.Role = gatewayRole, gatewayRole
 	c1, c4 := university.ID, register.ID
 	if action != ActionRequest {
 		h.From, h.To = h.To, h.From
@@ -116,8 +135,12 @@ func header(action string) ebms.UserMessage {
 }
 
 func incoming(action string, document []byte, more ...edelivery.Part) edelivery.Incoming {
-	return edelivery.Incoming{Header: header(action), Now: noon,
+	in := edelivery.Incoming{Header: header(action), Now: noon,
 		Parts: append([]edelivery.Part{attachment("document@example", MediaType, document)}, more...)}
+	if bytes.Contains(document, []byte("oots-edm:v1.")) {
+		in.Header.Properties = in.Header.Properties[:2]
+	}
+	return listed(in)
 }
 
 // carry turns what Encode made into what the other side receives.
@@ -130,7 +153,8 @@ func carry(out edelivery.Outgoing, env *canon.Envelope) edelivery.Incoming {
 			{Name: "finalRecipient", Type: out.FinalRecipient.Scheme, Value: out.FinalRecipient.ID},
 		}, out.Properties...),
 	}
-	return edelivery.Incoming{Header: h, Parts: out.Parts, Now: noon}
+	h.Service, h.From.Role, h.To.Role = manager, gatewayRole, gatewayRole
+	return listed(edelivery.Incoming{Header: h, Parts: out.Parts, Now: noon})
 }
 
 func decodeOne(t *testing.T, c *Codec, in edelivery.Incoming, p canon.Payloads) canon.Message {

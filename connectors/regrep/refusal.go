@@ -3,29 +3,38 @@ package regrep
 import (
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/ebms"
+	"oncegate/connectors/regrep/rim"
 	"oncegate/connectors/xmldoc"
 	"oncegate/schemas/canon"
 )
 
-// refuse makes the answer to a request that cannot be read. It says what is
-// known: the parties of the document where they can be read, else those of the
-// header, else us. root is the zero Element where there is no document.
-func (c *Codec) refuse(in edelivery.Incoming, root xmldoc.Element, v *violation) canon.Message {
+// refuse makes the answer to a request that cannot be read, in the version of the
+// request where that is known. It says what is known: the parties of the document
+// where they can be read, else those of the header, else us.
+func (c *Codec) refuse(in edelivery.Incoming, saw sighting, v *violation) canon.Message {
 	h := &in.Header
 	cause := messageID(h)
-	seen := glimpse(root)
+	ed, specification := saw.ed, saw.specification
+	if ed == nil {
+		ed, specification = speak(h)
+	}
+	seen := c.glimpse(ed, saw.root)
+	exchange := idOr(property(h, propertyExchange).Value, cause, "exchange")
+	if !ed.exchangeID {
+		exchange = canon.DeriveUUID("exchange", string(cause))
+	}
 	env := canon.Envelope{
 		Leg: canon.LegOut, From: h.To.ID, To: h.From.ID,
-		Exchange:      canon.ExchangeID(idOr(property(h, propertyExchange).Value, cause, "exchange")),
+		Exchange:      canon.ExchangeID(exchange),
 		Session:       canon.SessionID(idOr(h.ConversationID, cause, "session")),
-		Specification: c.editions[0].specification(),
+		Specification: specification,
 		IssuedAt:      in.Now.UTC(),
 		Requester:     seen.requester,
 		Provider:      c.located(seen.provider),
 		RefTo:         h.MessageID,
 	}
 	if env.Requester.ID.IsZero() {
-		env.Requester = named(participant(property(h, ebms.PropertyOriginalSender)))
+		env.Requester = c.named(participant(h, ebms.PropertyOriginalSender))
 	}
 	if seen.provider.ID.IsZero() {
 		env.Provider = c.reporter
@@ -37,32 +46,32 @@ func (c *Codec) refuse(in edelivery.Incoming, root xmldoc.Element, v *violation)
 		At:           in.Now.UTC(),
 		Body: &canon.EvidenceRefusal{
 			Envelope: env, Request: seen.request, Response: canon.DeriveUUID("refusal", string(cause)),
-			ErrorCode: v.edm, Detail: v.Error(), Code: canon.CodeRequestInvalid, ErrorRole: "ERRP",
+			ErrorCode: v.edm, Detail: shortened(v.Error()), Code: canon.CodeRequestInvalid, ErrorRole: "ERRP",
 		},
 	}
+}
+
+// shortened keeps a detail within the canonical schema.
+func shortened(s string) string {
+	const most = 2000
+	if r := []rune(s); len(r) > most {
+		return string(r[:most])
+	}
+	return s
 }
 
 // idOr returns s if it is a UUID, else one derived from the message: our own
 // answer must keep R-EDM-ebMS-017 and -037.
 func idOr(s string, cause canon.MessageID, what string) string {
-	if s = collapse(s); uuid(s) {
+	if s = rim.Collapse(s); rim.IsUUID(s) {
 		return s
 	}
 	return canon.DeriveUUID("unreadable", what, string(cause))
 }
 
-func property(h *ebms.UserMessage, name string) ebms.Property {
-	for _, p := range h.Properties {
-		if p.Name == name {
-			return p
-		}
-	}
-	return ebms.Property{}
-}
-
 // named makes an agent of an identifier alone, which stands for its name too.
-func named(p canon.Participant) canon.Agent {
-	if !organisationScheme(p.Scheme) || p.ID == "" || len(p.ID) >= 256 {
+func (c *Codec) named(p canon.Participant) canon.Agent {
+	if !organisation(c.lists, p) || len(p.ID) < 2 {
 		return canon.Agent{}
 	}
 	return canon.Agent{ID: p, Names: []canon.Text{{Lang: "EN", Text: p.ID}}}
@@ -75,33 +84,39 @@ type glimpsed struct {
 }
 
 // glimpse reads each part on its own, so that one broken rule does not hide the rest.
-func glimpse(root xmldoc.Element) (g glimpsed) {
+// What it returns goes into our own answer, which keeps the rules.
+func (c *Codec) glimpse(ed *edition, root xmldoc.Element) (g glimpsed) {
 	if root.IsZero() {
 		return g
 	}
-	r := &reader{family: familyRequest}
-	id := r.attr(root, plainName("id"), "")
-	if len(id) > len(uuidURN) && id[:len(uuidURN)] == uuidURN && uuid(id[len(uuidURN):]) {
-		g.request = canon.RequestID(id)
+	if id, _ := root.Attr(rim.Plain("id")); rim.IsURN(rim.Collapse(id)) {
+		g.request = canon.RequestID(rim.Collapse(id))
 	}
-	for s := range root.All(rimName("Slot")) {
-		name, _ := s.Attr(plainName("name"))
-		v, err := s.Only(rimName("SlotValue"))
-		if err != nil {
-			continue
-		}
-		switch r := (&reader{family: familyRequest}); collapse(name) {
-		case "EvidenceRequester":
-			for e := range r.collection(v, "Agent", "S039") {
-				if a, class := r.agent(e, &requesterInRequest); class == "ER" && r.bad == nil {
+	for s := range root.All(nameSlot) {
+		name, _ := s.Attr(rim.Plain("name"))
+		v := s.First()
+		switch r := (&reader{ed: ed}); rim.Collapse(name) {
+		case slotRequester:
+			for e := range r.Collection(v, nameAgent) {
+				if a, class := r.Agent(e); class == "ER" && !r.Failed() && c.presentable(a) {
 					g.requester = a
 				}
 			}
-		case "EvidenceProvider":
-			if a, _ := r.agent(r.any(v, "Agent", "S042"), &providerInRequest); r.bad == nil {
+		case slotProvider:
+			if a, _ := r.Agent(r.Any(v, nameAgent)); !r.Failed() && c.presentable(a) {
 				g.provider = a
 			}
 		}
 	}
 	return g
+}
+
+// presentable reports whether an authority can be named in an answer of ours.
+func (c *Codec) presentable(a canon.Agent) bool {
+	for _, t := range a.Names {
+		if len([]rune(t.Text)) < 2 || !c.lists.Has("LanguageCode", t.Lang) {
+			return false
+		}
+	}
+	return organisation(c.lists, a.ID) && (a.Country == "" || c.lists.Has("CountryIdentificationCode", a.Country))
 }

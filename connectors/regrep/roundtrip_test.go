@@ -13,8 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"oncegate/connectors/regrep/rim"
 	"oncegate/schemas"
 	"oncegate/schemas/canon"
+	"oncegate/schemas/codes"
 )
 
 // Generators draw canonical values as the wire can carry them: an agent has a
@@ -22,7 +24,7 @@ import (
 
 var (
 	genUUID    = rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}`)
-	genText    = rapid.Map(rapid.StringMatching(`[A-Za-zÄÖéß&<>"'\]Ωж漢][A-Za-z &<>"'\]=éΩж漢😀;-]{0,40}[A-Za-z.&<>"']`), collapse)
+	genText    = rapid.Map(rapid.StringMatching(`[A-Za-zÄÖéß&<>"'\]Ωж漢][A-Za-z &<>"'\]=éΩж漢😀;-]{0,40}[A-Za-z.&<>"']`), rim.Collapse)
 	genLang    = rapid.SampledFrom([]string{"EN", "FI", "EL", "LV", "NL"})
 	genCountry = rapid.SampledFrom([]string{"FI", "NL", "EL", "LV", "IE"})
 	genFormat  = rapid.SampledFrom([]string{"application/xml", "application/pdf", "application/json", "image/png", "image/svg+xml"})
@@ -90,7 +92,7 @@ func genClassification(t *rapid.T) string {
 var genRequest = rapid.Custom(func(t *rapid.T) canon.Body {
 	q := &canon.EvidenceRequest{
 		Envelope: genEnvelope(t), Step: canon.StepFirst, Request: canon.RequestID(uuidURN + genUUID.Draw(t, "request")),
-		Procedure: rapid.SampledFrom(defaultProcedures).Draw(t, "procedure"), PreviewPossible: rapid.Bool().Draw(t, "preview"),
+		Procedure: rapid.SampledFrom(codes.Default().Codes("Procedures")).Draw(t, "procedure"), PreviewPossible: rapid.Bool().Draw(t, "preview"),
 		ExplicitRequest: canon.ExplicitRequest{Given: rapid.Bool().Draw(t, "explicit")},
 		Intermediaries:  rapid.SliceOfN(genAgent(rapid.Bool().Draw(t, "addressed")), 0, 2).Draw(t, "intermediaries"),
 		Requirements: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) canon.Requirement {
@@ -182,7 +184,7 @@ var genException = rapid.Custom(func(t *rapid.T) canon.Body {
 		return p
 	}
 	return &canon.EvidenceRefusal{Envelope: env, Request: request, Response: response,
-		ErrorCode: exceptions[rapid.IntRange(0, 7).Draw(t, "code")].code, Detail: rapid.SampledFrom([]string{"", "R-EDM-REQ-S005", "R-EDM-ERR-C022 EDM:ERR:0003", "OG-REG-0001"}).Draw(t, "detail"),
+		ErrorCode: rapid.SampledFrom(codes.Default().Codes(listErrors)).Draw(t, "code"), Detail: rapid.SampledFrom([]string{"", "R-EDM-REQ-S005", "R-EDM-ERR-C022 EDM:ERR:0003", "OG-REG-0001"}).Draw(t, "detail"),
 		ErrorRole: rapid.SampledFrom([]string{"ERRP", "EP", "IP"}).Draw(t, "role")}
 })
 
