@@ -49,6 +49,7 @@ type Config struct {
 	Registers   map[string]Endpoint `yaml:"registers"`     // by folder name
 	Directory   string              `yaml:"registers_dir"` // registers of your own, beside the built-in ones
 	Routes      string              `yaml:"routes"`        // Required: file
+	CodeLists   string              `yaml:"code_lists"`    // directory with code lists of your own, which add to the published ones
 	API         APIConfig           `yaml:"api"`
 	Web         WebConfig           `yaml:"web"`
 	Monitor     ServerConfig        `yaml:"monitor"` // health and metrics of this process. Default: where the API is

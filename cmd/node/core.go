@@ -16,17 +16,25 @@ import (
 func coreKinds() []canon.Kind {
 	return []canon.Kind{
 		canon.KindEvidenceRequest, canon.KindPreviewRequired, canon.KindEvidenceResponse, canon.KindEvidenceRefusal,
-		canon.KindPreviewOpened, canon.KindRegisterRecord, canon.KindConsentDecision, canon.KindDeliveryReceipt, canon.KindDeadline,
+		canon.KindPreviewOpened, canon.KindRegisterRecord, canon.KindConsentDecision, canon.KindWithdrawal, canon.KindDeliveryReceipt, canon.KindDeadline,
 	}
 }
 
 // buildCore makes the core. The pages read conversations through it too, so that
 // a lost memory is folded again from the log for them as well.
-func (n *Node) buildCore(context.Context) error {
+func (n *Node) buildCore(ctx context.Context) error {
 	if !n.cfg.Has(RoleCore) && !n.cfg.Has(RoleWeb) {
 		return nil
 	}
-	routes, policy, err := LoadRoutes(n.cfg.path(n.cfg.Routes))
+	routes, policy, err := n.cfg.loadRoutes(n.agreed)
+	if err != nil {
+		return err
+	}
+	n.routes = routes
+	if err := n.followRoutes(ctx); err != nil {
+		return err
+	}
+	requests, err := n.requestIDs()
 	if err != nil {
 		return err
 	}
@@ -44,7 +52,7 @@ func (n *Node) buildCore(context.Context) error {
 	}
 	t := n.cfg.Timeouts
 	n.core, err = exchange.New(exchange.Config{
-		Store: store, Routes: routes, Tickets: tickets, Policy: policy, History: n.History,
+		Store: store, Routes: routes, Tickets: tickets, Policy: policy, History: n.History, Requests: requests,
 		Timeouts: exchange.Timeouts{
 			AskT1: time.Duration(t.AskT1), AskT2: time.Duration(t.AskT2), AskT3: time.Duration(t.AskT3),
 			ProvideT2: time.Duration(t.ProvideT2), ProvideT3: time.Duration(t.ProvideT3), Keep: keep,

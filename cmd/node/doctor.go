@@ -59,6 +59,7 @@ func (c *Config) Examine(ctx context.Context, x Examination) []Finding {
 	d.secrets()
 	d.exchangeLog()
 	table := d.agreements(ctx)
+	d.pmodes = table
 	d.listeners()
 	d.directories(table)
 	d.clock(table)
@@ -77,6 +78,7 @@ type doctor struct {
 	Examination
 	c        *Config
 	now      time.Time
+	pmodes   *pmode.Table // nil where there are none that are good
 	findings []Finding
 }
 

@@ -111,6 +111,7 @@ func (d *doctor) engines(ctx context.Context) {
 		d.fail("kafka", strings.Join(d.c.Kafka.Brokers, ", "), "check address, kafka.tls, kafka.ca and kafka.sasl, and that the broker runs", "%v", err)
 	} else {
 		d.ok("kafka", strings.Join(d.c.Kafka.Brokers, ", "), "answers")
+		_ = within(func(ctx context.Context) error { d.directoryRoutes(ctx, n); return nil })
 	}
 	var skew time.Duration
 	err = within(func(ctx context.Context) error {

@@ -24,6 +24,7 @@ import (
 	"oncegate/gateway/payload"
 	"oncegate/gateway/preview"
 	"oncegate/gateway/redisstore"
+	"oncegate/gateway/routing"
 	"oncegate/schemas/canon"
 )
 
@@ -60,7 +61,8 @@ type Node struct {
 	redis    *redis.Client
 	messages *redisstore.Messages
 	desk     *messages.Desk
-	pmodes   pmode.Source // with the role edelivery
+	pmodes   pmode.Source   // with the role edelivery
+	routes   *routing.Table // with the role core or web
 
 	core     *exchange.Core
 	handlers []consumer

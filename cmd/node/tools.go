@@ -118,7 +118,7 @@ func (c *Config) Check(embedded bool) error {
 	}
 	if c.Has(RoleCore) || c.Has(RoleWeb) {
 		_, err := c.keyFile(c.Keys.Ticket)
-		routes, _, err2 := LoadRoutes(c.path(c.Routes))
+		routes, _, err2 := c.loadRoutes(nil)
 		errs = append(errs, err, err2)
 		if err2 == nil && c.Has(RoleRegisters) {
 			for _, name := range routes.Registers() {

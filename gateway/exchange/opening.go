@@ -28,7 +28,7 @@ const (
 func (t *turn) query(r *canon.EvidenceRequest, p *canon.RequestPrivate) routing.Query {
 	return routing.Query{
 		Procedure: r.Procedure, EvidenceType: r.EvidenceType.Classification, Requirements: needs(r.Requirements),
-		Requester: r.Requester, Provider: r.Provider, Peer: r.From, At: t.m.At,
+		Requester: r.Requester, Provider: r.Provider, Peer: r.From, At: t.m.At, Offer: r.Offer,
 		Assurance: assuranceOf(p.Subject.Natural, p.Subject.Legal), Acting: assuranceOf(p.Representative.Natural, p.Representative.Legal),
 	}
 }

@@ -74,6 +74,27 @@ func (t *Table) fromDirectory(q Query) (Route, Reason) {
 	case len(left) == 0:
 		return Route{}, NoProvider
 	}
+	return t.usable(left, q)
+}
+
+// offered names the route of a request that brought its own.
+const offered = "offer"
+
+// fromOffer resolves a query with what the request brings from the directory.
+func (t *Table) fromOffer(q Query) (Route, Reason) {
+	country := cmp.Or(q.Provider.Country, registeredIn(q.Provider.ID))
+	if country == "" {
+		return Route{}, NoProvider
+	}
+	r, why := t.usable([]learned{{route: &canon.Route{
+		Country: country, AccessPoint: q.Offer.AccessPoint, Specifications: q.Offer.Specifications, Assurance: q.Offer.Assurance,
+	}}}, q)
+	r.Name = offered
+	return r, why
+}
+
+// usable narrows routes of the directory to the one that is taken.
+func (t *Table) usable(left []learned, q Query) (Route, Reason) {
 	for _, step := range []struct {
 		keep func(*canon.Route) bool
 		why  Reason

@@ -20,6 +20,7 @@ type Query struct {
 	Provider     canon.Agent
 	Peer         canon.Participant // the access point that sent the request; unset when we ask
 	Assurance    string            // of the person's identification: Low, Substantial, High
+	Offer        canon.Offer       // what the directory said of the provider to who asks; unset where it was not asked
 	Acting       string            // of the identification of who acts for the person; empty where nobody does or it is not stated
 	At           time.Time         // of the request
 }
@@ -145,7 +146,8 @@ func (t *Table) Provide(q Query) (Route, Reason) {
 
 // Ask resolves a request of an authority of ours. A configured route of the pair of
 // provider and evidence type hides those of the directory: who configured it knew
-// why.
+// why. What the request itself brings from the directory counts where neither knows
+// the pair.
 func (t *Table) Ask(q Query) (Route, Reason) {
 	if q.Provider.Country == t.country || registeredIn(q.Provider.ID) == t.country {
 		return Route{}, SameState
@@ -165,11 +167,20 @@ func (t *Table) Ask(q Query) (Route, Reason) {
 			why = other
 		}
 	}
+	if (why == NoProvider || why == NoEvidenceType) && !q.Offer.IsZero() {
+		r, why = t.fromOffer(q)
+	}
 	if why != "" {
 		return Route{}, why
 	}
 	r.Basis = basis
 	return r, ""
+}
+
+// Partner returns the Member State of a configured access point.
+func (t *Table) Partner(p canon.Participant) (country string, ok bool) {
+	found, ok := t.partners[p]
+	return found.country, ok
 }
 
 // after reports that a query that fails with a came further than one with b.

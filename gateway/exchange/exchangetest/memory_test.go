@@ -3,6 +3,7 @@ package exchangetest_test
 import (
 	"testing"
 
+	"oncegate/gateway/exchange"
 	"oncegate/gateway/exchange/exchangetest"
 )
 
@@ -11,4 +12,8 @@ func TestMemory(t *testing.T) {
 		s := &exchangetest.Memory{}
 		return exchangetest.Opened{Store: s, Flush: func(*testing.T) { s.Flush() }}
 	})
+}
+
+func TestRequests(t *testing.T) {
+	exchangetest.RunRequests(t, func(*testing.T) exchange.Requests { return &exchangetest.Requests{} })
 }
