@@ -68,7 +68,7 @@ func BenchmarkSchematron(b *testing.B) {
 			if b.N > 1 {
 				return // one run of the peer measures both, for as long as it needs
 			}
-			args := append([]string{"-cp", filepath.Join(peer, "peer.jar") + ":" + filepath.Join(peer, "lib", "*"), "oncegate.Judge", "bench", "4", strings.Join(schemas, ",")}, files...)
+			args := append([]string{"-cp", filepath.Join(peer, "peer.jar") + ":" + filepath.Join(peer, "lib", "*"), "oncegate.Judge", "bench", "2", strings.Join(schemas, ",")}, files...)
 			out, err := exec.CommandContext(b.Context(), "java", args...).Output()
 			if err != nil {
 				b.Fatal(err)

@@ -31,10 +31,15 @@ if [[ -n $addr ]] && ! (exec 3<>"/dev/tcp/${addr%:*}/${addr##*:}") 2>/dev/null; 
   unset ONCEGATE_TEST_KAFKA
 fi
 
+if ! ONCEGATE_TEST_SCHEMATRON=$(testdata/peers/peers.sh schematron); then
+  echo "bench: the figures of Saxon are left out" >&2
+  unset ONCEGATE_TEST_SCHEMATRON
+fi
+export ONCEGATE_TEST_SCHEMATRON=${ONCEGATE_TEST_SCHEMATRON:-}
 mkdir -p "$out"
 echo "bench: building" >&2
 "$go" test -c -o "$out/" ./cmd/sandbox ./connectors/edelivery ./connectors/register \
-  ./connectors/xmldoc ./gateway/kafkalog ./gateway/payload ./schemas
+  ./connectors/xmldoc ./connectors/rulecheck ./gateway/kafkalog ./gateway/payload ./schemas
 "$go" build -o "$out/table" ./testdata/bench
 
 raw=$out/raw.txt
@@ -59,6 +64,9 @@ for ((i = 1; i <= rounds; i++)); do
   measure schemas 1 100ms '^BenchmarkValidate$'
   measure gateway/kafkalog 2 20000x '^BenchmarkWrite$/^(embedded|kafka)$'
   measure gateway/kafkalog 2 2000x '^BenchmarkWrite$/^embedded-fsync$'
+  if [[ -n ${ONCEGATE_TEST_SCHEMATRON:-} ]] && ((i <= 3)); then # Saxon needs its warm-up: half a minute a round
+    measure connectors/rulecheck 1 100ms '^BenchmarkSchematron$'
+  fi
 done
 echo "bench: $exchanges exchanges, one person and eight" >&2
 measure cmd/sandbox 2 "${exchanges}x" '^BenchmarkExchange$'

@@ -36,6 +36,7 @@ d  GOMAXPROCS=1 go test -run '^$' -benchtime 100ms -bench '^BenchmarkVault$' ./g
 e  GOMAXPROCS=1 go test -run '^$' -benchtime 100ms -bench '^BenchmarkValidate$' ./schemas
 f  GOMAXPROCS=2 go test -run '^$' -benchtime 20000x -bench '^BenchmarkWrite$' ./gateway/kafkalog   (with fsync: -benchtime 2000x)
 g  GOMAXPROCS=2 go test -run '^$' -benchtime EXCHANGESx -bench '^BenchmarkExchange$' ./cmd/sandbox
+h  ONCEGATE_TEST_SCHEMATRON=$(testdata/peers/peers.sh schematron) GOMAXPROCS=1 go test -run '^$' -benchtime 100ms -bench '^BenchmarkSchematron$' ./connectors/rulecheck
 `
 
 func lines() []line {
@@ -79,6 +80,13 @@ func lines() []line {
 		add('f', l)
 		l.what, l.ours, l.beside, l.second = "log write p50 / p99, us, "+broker, of(at+"ours", "p50-us"), of(at+"kgo", "p50-us"), "p99-us"
 		add('f', l)
+	}
+	for _, doc := range []string{"request", "response", "error"} {
+		at := "BenchmarkSchematron/" + doc + "/"
+		for _, how := range []string{"parsing", "parsed"} {
+			what := map[string]string{"parsing": "all rules of an EDM 1.0 " + doc + ", parsing included", "parsed": "all rules of a parsed EDM 1.0 " + doc}[how]
+			add('h', line{what: what + ", messages/s/core", ours: of(at+how+"/oncegate", "messages/s"), beside: of(at+"saxon", how+"-messages/s"), name: "Saxon-HE with the published Schematron", optional: true})
+		}
 	}
 	add('g', line{what: "exchanges/s in one process", ours: of(onePerson, "exchanges/s"), beside: of(eightPersons, "exchanges/s"), name: "eight persons at once"})
 	add('g', line{what: "peak memory of that process, MB", ours: of(onePerson, "peak-MB"), beside: of(eightPersons, "peak-MB"), name: "eight persons at once"})
