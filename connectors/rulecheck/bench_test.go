@@ -78,3 +78,12 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+func readBase(t testing.TB, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(samplesDir, "base", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

@@ -24,7 +24,11 @@ const (
 	stateDead  uint16 = 1
 )
 
-const maxStates = 512
+// Bounds of a table. The widest published pattern counts to 256.
+const (
+	maxStates = 512
+	maxInst   = 2048
+)
 
 func compilePattern(text string, fold bool) (*pattern, error) {
 	flags := syntax.Perl
@@ -43,7 +47,7 @@ func compilePattern(text string, fold bool) (*pattern, error) {
 		return nil, err
 	}
 	p := &pattern{re: re}
-	if prog, err := syntax.Compile(tree.Simplify()); err == nil && len(prog.Inst) <= maxStates {
+	if prog, err := syntax.Compile(tree.Simplify()); err == nil && len(prog.Inst) <= maxInst {
 		p.build(prog)
 	}
 	return p, nil
@@ -75,11 +79,12 @@ func (p *pattern) build(prog *syntax.Prog) {
 		}
 	}
 	p.classify(prog)
-	b := &subsets{prog: prog, seen: make([]bool, len(prog.Inst))}
-	start := b.state(b.closure([]uint32{uint32(prog.Start)}, syntax.EmptyBeginText))
-	if start == stateFound || start == stateDead {
+	b := &subsets{prog: prog, seen: make([]int, len(prog.Inst))}
+	start := b.closure([]uint32{uint32(prog.Start)}, syntax.EmptyBeginText)
+	if b.matches(start) || len(start) == 0 {
 		return // matches always or never: not worth a table
 	}
+	b.sets = append(b.sets, start) // state 2; no byte leads back to the begin of the text
 	byClass := make([]rune, p.width)
 	for c := utf8.RuneSelf - 1; c >= 0; c-- {
 		byClass[p.classes[c]] = rune(c)
@@ -142,10 +147,11 @@ func (p *pattern) classify(prog *syntax.Prog) {
 }
 
 type subsets struct {
-	prog *syntax.Prog
-	sets [][]uint32
-	ids  map[string]uint16
-	seen []bool
+	prog  *syntax.Prog
+	sets  [][]uint32
+	ids   map[string]uint16
+	seen  []int // by instruction: the round that came by
+	round int
 }
 
 // state returns the number of a set of instructions.
@@ -179,16 +185,16 @@ func (b *subsets) matches(set []uint32) bool {
 // closure follows what takes no byte, given what holds here. Instructions that wait
 // for the end of the text stay in the set.
 func (b *subsets) closure(from []uint32, holds syntax.EmptyOp) []uint32 {
-	clear(b.seen)
+	b.round++
 	var out []uint32
 	todo := slices.Clone(from)
 	for len(todo) > 0 {
 		pc := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if b.seen[pc] {
+		if b.seen[pc] == b.round {
 			continue
 		}
-		b.seen[pc] = true
+		b.seen[pc] = b.round
 		switch in := &b.prog.Inst[pc]; in.Op {
 		case syntax.InstAlt, syntax.InstAltMatch:
 			todo = append(todo, in.Out, in.Arg)

@@ -1,0 +1,5 @@
+//go:build race
+
+package rulecheck
+
+const raceEnabled = true
