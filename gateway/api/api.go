@@ -12,8 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"oncegate/gateway/choice"
 	"oncegate/gateway/exchange"
 	"oncegate/gateway/messages"
+	"oncegate/gateway/routing"
 	"oncegate/schemas/canon"
 )
 
@@ -56,6 +58,14 @@ type Config struct {
 	Resend func(ctx context.Context, o messages.Order) (canon.MessageNote, error)
 	// Forget destroys the key of one conversation; twice is as once. Required.
 	Forget func(ctx context.Context, id canon.ConversationID) error
+
+	// Guide plans with the common services. Default: none; portals then name evidence
+	// type and provider themselves.
+	Guide *choice.Guide
+	// Routes lists what was learned from the directory. Default: nothing.
+	Routes func(now time.Time) []routing.Learned
+	// Health tells how the common services answer. Default: nothing to tell.
+	Health func(now time.Time) []DirectoryHealth
 
 	Ready   func(ctx context.Context) error // Default: ready as soon as it answers.
 	Metrics http.Handler                    // Default: /metrics is not found.
@@ -109,6 +119,12 @@ func New(cfg Config) (*API, error) {
 	if cfg.Ready == nil {
 		cfg.Ready = func(context.Context) error { return nil }
 	}
+	if cfg.Routes == nil {
+		cfg.Routes = func(time.Time) []routing.Learned { return nil }
+	}
+	if cfg.Health == nil {
+		cfg.Health = func(time.Time) []DirectoryHealth { return nil }
+	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = http.NotFoundHandler()
 	}
@@ -149,6 +165,13 @@ func (a *API) routes() []route {
 		{"POST", "/api/v1/evidence-requests/{id}/preview", portalRole, a.openPreview},
 		{"GET", "/api/v1/evidence-requests/{id}/timeline", portalRole, a.getTimeline},
 		{"GET", "/api/v1/evidence-requests/{id}/evidence/{document}", portalRole, a.getEvidence},
+		{"GET", "/api/v1/procedures/{procedure}/requirements", portalRole, a.getRequirements},
+		{"GET", "/api/v1/evidence-options", portalRole, a.getOptions},
+		{"POST", "/api/v1/data-services", portalRole, a.findServices},
+		{"POST", "/api/v1/plans", portalRole, a.makePlan},
+		{"POST", "/api/v1/plans/{plan}/exchanges", portalRole, a.openSession},
+		{"GET", "/api/v1/routes", operatorRole, a.listWays},
+		{"GET", "/api/v1/directory", operatorRole, a.getDirectory},
 		{"GET", "/api/v1/exchanges", operatorRole, a.listExchanges},
 		{"GET", "/api/v1/exchanges/{id}", operatorRole, a.getExchange},
 		{"GET", "/api/v1/exchanges/{id}/timeline", operatorRole, a.getExchangeTimeline},

@@ -27,13 +27,20 @@ type state struct {
 	State            string               `json:"state"`
 	Final            bool                 `json:"final"`
 	PreviewAvailable bool                 `json:"preview_available"`
+	Session          canon.SessionID      `json:"session,omitempty"`
 	Procedure        string               `json:"procedure,omitempty"`
+	Requirements     []string             `json:"requirements,omitempty"`
 	EvidenceType     string               `json:"evidence_type,omitempty"`
 	Provider         canon.Participant    `json:"provider,omitzero"`
+	Representative   bool                 `json:"representative"`
+	Choices          []canon.Choice       `json:"choices,omitempty"`
 	Code             canon.Code           `json:"code,omitempty"`
 	ErrorCode        string               `json:"error_code,omitempty"`
 	Detail           string               `json:"detail,omitempty"`
+	Reason           *reason              `json:"reason,omitempty"`
+	Finding          exchange.Finding     `json:"finding,omitempty"`
 	NextStep         string               `json:"next_step,omitempty"`
+	AvailableAt      time.Time            `json:"available_at,omitzero"`
 	Documents        []document           `json:"documents,omitempty"`
 	OpenedAt         time.Time            `json:"opened_at,omitzero"`
 	UpdatedAt        time.Time            `json:"updated_at,omitzero"`
@@ -70,12 +77,16 @@ func (a *API) state(id canon.ConversationID, c *exchange.Conversation) state {
 	s.PreviewAvailable = c.Phase == exchange.PreviewOffered
 	s.Procedure, s.EvidenceType, s.Provider = c.Procedure, c.EvidenceType.ID, c.Provider.ID
 	s.Code, s.ErrorCode, s.Detail, s.NextStep = c.Code, c.ErrorCode, c.Detail, c.Code.NextStep()
+	s.Session, s.Requirements, s.Choices, s.Representative = c.Session, needs(c.Requirements), c.Choices, c.Representation != ""
+	s.Reason, s.Finding, s.AvailableAt = reasonOf(c.Detail), c.Finding, c.AvailableAt.UTC()
 	s.OpenedAt, s.UpdatedAt, s.Due = c.OpenedAt.UTC(), c.UpdatedAt.UTC(), c.Due.UTC()
 	if s.PreviewAvailable {
 		s.Links.Preview = s.Links.Self + "/preview"
 	}
 	if s.Final {
 		s.Links.Close = s.Links.Self
+	} else {
+		s.Links.Withdraw = s.Links.Self
 	}
 	if c.Phase == exchange.Delivered { // B-032: before the decision there is nothing to see
 		for _, d := range c.Documents {
@@ -87,6 +98,14 @@ func (a *API) state(id canon.ConversationID, c *exchange.Conversation) state {
 		}
 	}
 	return s
+}
+
+func needs(rs []canon.Requirement) []string {
+	var out []string
+	for _, r := range rs {
+		out = append(out, r.ID)
+	}
+	return out
 }
 
 // conversation returns the conversation of a portal, nil when it was accepted
@@ -383,14 +402,23 @@ func (a *API) getTimeline(w http.ResponseWriter, r *http.Request, who credential
 }
 
 // closeRequest says that the portal has what it needs (B-034: no longer than
-// necessary). What was not final could still want its key.
+// necessary). Before the end it takes the request back, as the person wishes: the
+// core ends the exchange and nothing is released any more (B-026).
 func (a *API) closeRequest(w http.ResponseWriter, r *http.Request, who credential) error {
 	id, c, err := a.conversation(r.Context(), r.PathValue("id"), who)
 	if err != nil {
 		return err
 	}
-	if c == nil || !c.Phase.Final() {
-		return canon.NewFault(canon.CodeNotReady, nil, "the exchange has not ended")
+	if c == nil {
+		return canon.NewFault(canon.CodeNotReady, nil, "the exchange has not begun")
+	}
+	if !c.Phase.Final() {
+		m := a.message(r, id, "withdrawal", a.cfg.Now().UTC(), &canon.Withdrawal{Portal: who.name, Exchange: c.Exchange})
+		if err := a.cfg.Publish(r.Context(), m); err != nil {
+			return fmt.Errorf("publishing a withdrawal: %w", err)
+		}
+		w.Header().Set("Retry-After", "1")
+		return a.reply(w, http.StatusAccepted, accepted{ID: id, State: stateWithdrawing, Links: a.links(id)})
 	}
 	if err := a.cfg.Forget(r.Context(), id); err != nil {
 		return fmt.Errorf("forgetting an exchange: %w", err)
@@ -401,6 +429,8 @@ func (a *API) closeRequest(w http.ResponseWriter, r *http.Request, who credentia
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+const stateWithdrawing = "withdrawing"
 
 // audit records what a portal did with an exchange. Each act is an entry of its
 // own, so its time is part of the id.

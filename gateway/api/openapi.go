@@ -31,7 +31,7 @@ func (a *API) getDescription(w http.ResponseWriter, _ *http.Request, _ credentia
 // bodies checks what callers send against the schemas that we publish: the
 // document and the check cannot drift apart.
 type bodies struct {
-	request, preview, resend *jsonschema.Schema
+	request, preview, resend, services, plan, session *jsonschema.Schema
 }
 
 const descriptionURL = "https://oncegate.invalid/openapi.json"
@@ -42,14 +42,13 @@ func compileBodies() (*bodies, error) {
 		return nil, err
 	}
 	var b bodies
-	if b.request, err = c.Compile(descriptionURL + "#/components/schemas/EvidenceRequest"); err != nil {
-		return nil, fmt.Errorf("compiling the schema of requests: %w", err)
-	}
-	if b.preview, err = c.Compile(descriptionURL + "#/components/schemas/PreviewRequest"); err != nil {
-		return nil, fmt.Errorf("compiling the schema of previews: %w", err)
-	}
-	if b.resend, err = c.Compile(descriptionURL + "#/components/schemas/Resend"); err != nil {
-		return nil, fmt.Errorf("compiling the schema of resends: %w", err)
+	for name, to := range map[string]**jsonschema.Schema{
+		"EvidenceRequest": &b.request, "PreviewRequest": &b.preview, "Resend": &b.resend,
+		"DataServicesRequest": &b.services, "PlanRequest": &b.plan, "SessionRequest": &b.session,
+	} {
+		if *to, err = c.Compile(descriptionURL + "#/components/schemas/" + name); err != nil {
+			return nil, fmt.Errorf("compiling the schema %s: %w", name, err)
+		}
 	}
 	return &b, nil
 }

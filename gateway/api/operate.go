@@ -75,22 +75,32 @@ type exchangeView struct {
 	Specification string               `json:"specification,omitempty"`
 	Portal        string               `json:"portal,omitempty"`
 	Procedure     string               `json:"procedure,omitempty"`
+	LegalBasis    string               `json:"legal_basis,omitempty"`
+	Waived        string               `json:"waived,omitempty"`
+	Requirements  []requirementView    `json:"requirements,omitempty"`
 	EvidenceType  string               `json:"evidence_type,omitempty"`
 	Requester     party                `json:"requester"`
 	Provider      party                `json:"provider"`
 	Own           string               `json:"own,omitempty"`
 	Peer          string               `json:"peer,omitempty"`
+	Route         string               `json:"route,omitempty"`
 	Register      string               `json:"register,omitempty"`
-	Documents     int                  `json:"documents"`
-	Outcome       exchange.Phase       `json:"outcome,omitempty"`
-	Code          canon.Code           `json:"code,omitempty"`
-	ErrorCode     string               `json:"error_code,omitempty"`
-	Detail        string               `json:"detail,omitempty"`
-	NextStep      string               `json:"next_step,omitempty"`
-	OpenedAt      time.Time            `json:"opened_at"`
-	UpdatedAt     time.Time            `json:"updated_at"`
-	Timer         string               `json:"timer,omitempty"`
-	Due           time.Time            `json:"due,omitzero"`
+	// Representative says that somebody acts for the person, not who.
+	Representative bool             `json:"representative"`
+	Choices        []canon.Choice   `json:"choices,omitempty"`
+	Documents      int              `json:"documents"`
+	Outcome        exchange.Phase   `json:"outcome,omitempty"`
+	Code           canon.Code       `json:"code,omitempty"`
+	ErrorCode      string           `json:"error_code,omitempty"`
+	Detail         string           `json:"detail,omitempty"`
+	Reason         *reason          `json:"reason,omitempty"`
+	Finding        exchange.Finding `json:"finding,omitempty"`
+	NextStep       string           `json:"next_step,omitempty"`
+	AvailableAt    time.Time        `json:"available_at,omitzero"`
+	OpenedAt       time.Time        `json:"opened_at"`
+	UpdatedAt      time.Time        `json:"updated_at"`
+	Timer          string           `json:"timer,omitempty"`
+	Due            time.Time        `json:"due,omitzero"`
 }
 
 func viewOf(c *exchange.Conversation) exchangeView {
@@ -100,7 +110,11 @@ func viewOf(c *exchange.Conversation) exchangeView {
 		Requester: party{c.Requester.ID.String(), c.Requester.Name()}, Provider: party{c.Provider.ID.String(), c.Provider.Name()},
 		Register: c.Register, Documents: len(c.Documents), Outcome: c.Outcome, Code: c.Code, ErrorCode: c.ErrorCode,
 		Detail: c.Detail, NextStep: c.Code.NextStep(), OpenedAt: c.OpenedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC(),
-		Timer: c.Timer, Due: c.Due.UTC(),
+		Timer: c.Timer, Due: c.Due.UTC(), LegalBasis: c.LegalBasis, Waived: c.Waived, Route: c.Route,
+		Representative: c.Representation != "", Choices: c.Choices, Reason: reasonOf(c.Detail), Finding: c.Finding, AvailableAt: c.AvailableAt.UTC(),
+	}
+	for _, r := range c.Requirements {
+		v.Requirements = append(v.Requirements, requirementOf(r))
 	}
 	if !c.Own.IsZero() {
 		v.Own = c.Own.String()

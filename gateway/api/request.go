@@ -28,15 +28,22 @@ const (
 
 // requestBody is components/schemas/EvidenceRequest.
 type requestBody struct {
-	Session         string            `json:"session"`
-	Procedure       string            `json:"procedure"`
-	Requirements    []requirementBody `json:"requirements"`
-	EvidenceType    evidenceTypeBody  `json:"evidence_type"`
-	Provider        agentBody         `json:"provider"`
-	Subject         subjectBody       `json:"subject"`
-	ExplicitRequest explicitBody      `json:"explicit_request"`
-	ReturnURL       string            `json:"return_url"`
-	PreviewPossible *bool             `json:"preview_possible"`
+	Session      string            `json:"session"`
+	Procedure    string            `json:"procedure"`
+	Requirements []requirementBody `json:"requirements"`
+	EvidenceType evidenceTypeBody  `json:"evidence_type"`
+	Provider     agentBody         `json:"provider"`
+	personBody
+}
+
+// personBody is what a request says about the person and their wish.
+type personBody struct {
+	Subject         subjectBody        `json:"subject"`
+	Representative  representativeBody `json:"representative"`
+	ExplicitRequest explicitBody       `json:"explicit_request"`
+	ReturnURL       string             `json:"return_url"`
+	PreviewPossible *bool              `json:"preview_possible"`
+	Language        string             `json:"language"`
 }
 
 type requirementBody struct {
@@ -52,6 +59,7 @@ type evidenceTypeBody struct {
 		Format     string   `json:"format"`
 		Languages  []string `json:"languages"`
 		ConformsTo string   `json:"conforms_to"`
+		Associated []string `json:"associated"`
 	} `json:"distributions"`
 }
 
@@ -61,43 +69,13 @@ type agentBody struct {
 	Country string            `json:"country"`
 }
 
-type subjectBody struct {
-	Natural *struct {
-		Assurance    string `json:"assurance"`
-		Identifier   string `json:"identifier"`
-		FamilyName   string `json:"family_name"`
-		GivenName    string `json:"given_name"`
-		BirthDate    string `json:"birth_date"`
-		PlaceOfBirth string `json:"place_of_birth"`
-		Gender       string `json:"gender"`
-		Nationality  string `json:"nationality"`
-	} `json:"natural"`
-	Legal *struct {
-		Assurance  string `json:"assurance"`
-		Identifier string `json:"identifier"`
-		Name       string `json:"name"`
-	} `json:"legal"`
-}
-
-func (s subjectBody) canon() canon.Subject {
-	var out canon.Subject
-	if n := s.Natural; n != nil {
-		out.Natural = &canon.NaturalPerson{
-			Assurance: n.Assurance, Identifier: n.Identifier, FamilyName: n.FamilyName, GivenName: n.GivenName,
-			BirthDate: n.BirthDate, PlaceOfBirth: n.PlaceOfBirth, Gender: n.Gender, Nationality: n.Nationality,
-		}
-	}
-	if l := s.Legal; l != nil {
-		out.Legal = &canon.LegalPerson{Assurance: l.Assurance, Identifier: l.Identifier, Name: l.Name}
-	}
-	return out
-}
-
 type explicitBody struct {
-	Given     bool      `json:"given"`
-	At        time.Time `json:"at"`
-	Reference string    `json:"reference"`
-	Exemption string    `json:"exemption"`
+	Given      bool      `json:"given"`
+	At         time.Time `json:"at"`
+	Reference  string    `json:"reference"`
+	Exemption  string    `json:"exemption"`
+	InformedAt time.Time `json:"informed_at"`
+	Notice     string    `json:"notice"`
 }
 
 type previewBody struct {
@@ -109,6 +87,7 @@ type links struct {
 	Timeline string `json:"timeline"`
 	Preview  string `json:"preview,omitempty"`
 	Close    string `json:"close,omitempty"`
+	Withdraw string `json:"withdraw,omitempty"`
 }
 
 type accepted struct {
@@ -135,7 +114,7 @@ func (a *API) openRequest(w http.ResponseWriter, r *http.Request, who credential
 		return err
 	}
 	now := a.cfg.Now().UTC()
-	if fs := check(body, who.portal, now); len(fs) > 0 {
+	if fs := check(body.personBody, who.portal, now); len(fs) > 0 {
 		return refuseFlaws(fs)
 	}
 	if err := checkExplicit(body.ExplicitRequest); err != nil {
@@ -195,30 +174,39 @@ func (b requestBody) canon(id canon.ConversationID, who credential, now time.Tim
 	if session == "" {
 		session = canon.SessionID(canon.DeriveUUID("session", string(id)))
 	}
-	req := &canon.EvidenceRequest{
-		Envelope: canon.Envelope{
-			Leg: canon.LegPortal, Exchange: canon.ExchangeID(id), Session: session, Specification: specification,
-			IssuedAt: now, Requester: who.portal.Authority,
-			Provider: canon.Agent{ID: b.Provider.ID, Names: b.Provider.Names, Country: b.Provider.Country},
-		},
-		Step:            canon.StepFirst,
-		Request:         requestID(id, canon.StepFirst),
-		Procedure:       b.Procedure,
-		EvidenceType:    canon.EvidenceType{ID: b.EvidenceType.ID, Classification: b.EvidenceType.Classification, Titles: b.EvidenceType.Titles},
-		PreviewPossible: b.PreviewPossible == nil || *b.PreviewPossible,
-		ExplicitRequest: canon.ExplicitRequest{
-			Given: b.ExplicitRequest.Given, At: b.ExplicitRequest.At, Reference: b.ExplicitRequest.Reference, Exemption: b.ExplicitRequest.Exemption,
-		},
-		Portal:          who.name,
-		Private:         canon.Clear(canon.RequestPrivate{Subject: b.Subject.canon(), ReturnLocation: b.ReturnURL}),
-	}
+	req := b.request(id, session, who, now)
+	req.Provider = canon.Agent{ID: b.Provider.ID, Names: b.Provider.Names, Country: b.Provider.Country}
+	req.Procedure = b.Procedure
+	req.EvidenceType = canon.EvidenceType{ID: b.EvidenceType.ID, Classification: b.EvidenceType.Classification, Titles: b.EvidenceType.Titles}
 	for _, q := range b.Requirements {
 		req.Requirements = append(req.Requirements, canon.Requirement{ID: q.ID, Names: q.Names})
 	}
 	for _, d := range b.EvidenceType.Distributions {
-		req.EvidenceType.Distributions = append(req.EvidenceType.Distributions, canon.Distribution{Format: d.Format, Languages: d.Languages, ConformsTo: d.ConformsTo})
+		req.EvidenceType.Distributions = append(req.EvidenceType.Distributions, canon.Distribution{
+			Format: d.Format, Languages: d.Languages, ConformsTo: d.ConformsTo, Associated: d.Associated,
+		})
 	}
 	return req
+}
+
+// request is a first request of the person, without what it is about.
+func (b personBody) request(id canon.ConversationID, session canon.SessionID, who credential, now time.Time) *canon.EvidenceRequest {
+	e := b.ExplicitRequest
+	return &canon.EvidenceRequest{
+		Envelope: canon.Envelope{
+			Leg: canon.LegPortal, Exchange: canon.ExchangeID(id), Session: session, Specification: specification,
+			IssuedAt: now, Requester: who.portal.Authority,
+		},
+		Step:            canon.StepFirst,
+		Request:         requestID(id, canon.StepFirst),
+		Language:        b.Language,
+		PreviewPossible: b.PreviewPossible == nil || *b.PreviewPossible,
+		ExplicitRequest: canon.ExplicitRequest{
+			Given: e.Given, At: e.At, Reference: e.Reference, Exemption: e.Exemption, InformedAt: e.InformedAt, Notice: e.Notice,
+		},
+		Portal:  who.name,
+		Private: canon.Clear(canon.RequestPrivate{Subject: b.Subject.canon(), Representative: b.Representative.canon(), ReturnLocation: b.ReturnURL}),
+	}
 }
 
 // requestID names one of the two requests (TDD 4.7: new for each, R-EDM-REQ-C001).
@@ -267,16 +255,11 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // check holds what a schema cannot say.
-func check(b requestBody, p Portal, now time.Time) []flaw {
-	var out []flaw
+func check(b personBody, p Portal, now time.Time) []flaw {
+	out := append(b.Subject.flaws("/subject", now), subjectBody(b.Representative).flaws("/representative", now)...)
 	bad := func(at, detail, rule string) { out = append(out, flaw{Location: at, Detail: detail, Rule: rule}) }
 	if why := returnFlaw(b.ReturnURL, p); why != "" {
 		bad("/return_url", why, "")
-	}
-	if n := b.Subject.Natural; n != nil {
-		if day, err := time.Parse(time.DateOnly, n.BirthDate); err != nil || day.After(now) {
-			bad("/subject/natural/birth_date", "is not a day of the past", "")
-		}
 	}
 	if e := b.ExplicitRequest; e.Given {
 		// B-017: the record of the wish says when and where it stands.

@@ -266,7 +266,7 @@ func (s *solver) service(e *EvidenceState) {
 				continue
 			}
 			if err := query.Answer(q, wish.Answers[i].Value); err != nil {
-				s.bad("evidence", at, fmt.Sprintf("answers/%d/value", i), "%s", flawOf(err))
+				s.bad("evidence", at, fmt.Sprintf("answers/%d/value", i), "%s", AnswerFlaw(err))
 			}
 			asked = append(asked, q.ID)
 		}
@@ -277,8 +277,8 @@ func (s *solver) service(e *EvidenceState) {
 	}
 }
 
-// flawOf is the rule that an answer breaks, without the answer.
-func flawOf(err error) string {
+// AnswerFlaw is the rule that an answer breaks, without the answer.
+func AnswerFlaw(err error) string {
 	for _, known := range []error{canon.ErrNotOneAnswer, canon.ErrNotBoolean, canon.ErrNotAChoice, canon.ErrTooLong} {
 		if errors.Is(err, known) {
 			return known.Error()

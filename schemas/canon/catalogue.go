@@ -53,6 +53,7 @@ const (
 	CodeBadInput           Code = "OG-API-0003"
 	CodeNotReady           Code = "OG-API-0004"
 	CodeKeyReused          Code = "OG-API-0005"
+	CodePlanChanged        Code = "OG-API-0006"
 	CodeTicketInvalid      Code = "OG-PRE-0001"
 	CodePreviewClosed      Code = "OG-PRE-0002"
 	CodePayloadForgotten   Code = "OG-PAY-0001"
@@ -113,6 +114,7 @@ var catalogue = map[Code]catalogueEntry{
 	CodeBadInput:           {Invalid, "Correct the named field."},
 	CodeNotReady:           {Conflict, "Wait for the state named in the exchange."},
 	CodeKeyReused:          {Conflict, "Use a new Idempotency-Key for a different request."},
+	CodePlanChanged:        {Conflict, "Make the plan again, show it to the person, and ask for what it holds now."},
 	CodeTicketInvalid:      {Denied, "Go back to the portal and open the preview again."},
 	CodePreviewClosed:      {Conflict, "The decision was made or the time has passed; go back to the portal."},
 	CodePayloadForgotten:   {NotFound, "The evidence was erased at its term."},
