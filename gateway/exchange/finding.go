@@ -40,32 +40,59 @@ var details = map[Finding]string{
 // they are what was asked for.
 func (c *Conversation) compare(docs []canon.Document) Finding {
 	ids := map[string]bool{}
-	main := map[string]bool{}
+	main, fit := 0, 0
 	for _, d := range docs {
 		if d.ID == "" || ids[d.ID] {
 			return FindingIdentity
 		}
 		ids[d.ID] = true
-		if d.Role == canon.RoleMain {
-			main[d.ID] = true
+		if d.Role != canon.RoleMain {
+			continue
+		}
+		main++
+		if c.wanted(d.Payload.MediaType) {
+			fit++
 		}
 	}
-	if len(main) == 0 {
+	if main == 0 {
 		return FindingStructure
 	}
 	for _, d := range docs {
 		switch {
 		case d.Role == canon.RoleMain && d.Classification != c.EvidenceType.Classification:
 			return FindingType
-		case d.Role != canon.RoleMain && d.For != "" && !main[d.For]:
+		case d.Role != canon.RoleMain && d.For != "" && !supplements(docs, d):
 			return FindingStructure
 		case d.Issuer.Country != "" && c.Provider.Country != "" && d.Issuer.Country != c.Provider.Country:
 			return FindingIssuer // B-051: the right authority, in the right territory
-		case d.Role == canon.RoleMain && !c.wanted(d.Payload.MediaType):
-			return FindingFormat
 		}
 	}
+	// Up to EDM 1.2 an answer does not tell evidence and supplement apart.
+	if fit == 0 || fit < main && !withoutExchangeID(c.Specification) {
+		return FindingFormat
+	}
 	return ""
+}
+
+// above returns what a document supplements: its evidence last. It ends early where
+// the chain does not lead to an evidence.
+func above(docs []canon.Document, d canon.Document) (chain []canon.Document) {
+	for d.For != "" && len(chain) < len(docs) { // a bound, should they name each other
+		i := slices.IndexFunc(docs, func(o canon.Document) bool { return o.ID == d.For })
+		if i < 0 {
+			return chain
+		}
+		d = docs[i]
+		chain = append(chain, d)
+	}
+	return chain
+}
+
+// supplements reports that a document belongs, by way of others or not, to an
+// evidence of the same answer.
+func supplements(docs []canon.Document, d canon.Document) bool {
+	chain := above(docs, d)
+	return len(chain) > 0 && chain[len(chain)-1].Role == canon.RoleMain && chain[len(chain)-1].For == ""
 }
 
 // inWantedForm leaves out evidence in a form that was not asked for, with its
@@ -78,7 +105,7 @@ func (c *Conversation) inWantedForm(docs []canon.Document) (fit []canon.Document
 		}
 	}
 	for _, d := range docs {
-		if !out[d.ID] && (d.For == "" || !out[d.For]) {
+		if !out[d.ID] && !slices.ContainsFunc(above(docs, d), func(o canon.Document) bool { return out[o.ID] }) {
 			fit = append(fit, d)
 		}
 	}

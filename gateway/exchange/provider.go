@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"slices"
 	"time"
 
 	"oncegate/gateway/routing"
@@ -375,7 +376,7 @@ func (t *turn) decision(b *canon.ConsentDecision) {
 	decisions := make([]canon.DocumentDecision, len(c.Documents))
 	evidence := false
 	for i, d := range c.Documents {
-		yes := said(b.Decisions, d.ID) && (d.For == "" || said(b.Decisions, d.For))
+		yes := said(b.Decisions, d.ID) && !slices.ContainsFunc(above(c.Documents, d), func(o canon.Document) bool { return !said(b.Decisions, o.ID) })
 		decisions[i] = canon.DocumentDecision{Document: d.ID, Approved: yes}
 		evidence = evidence || yes && d.Role == canon.RoleMain
 	}

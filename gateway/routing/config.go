@@ -137,6 +137,11 @@ func (k *compiler) procedures(in []string) {
 	if len(in) == 0 || slices.Contains(in, "") {
 		k.fault("procedures: name at least one, none empty")
 	}
+	for _, p := range in {
+		if _, ok := k.lists.Procedure(p); p != "" && !ok {
+			k.fault("procedures: %q is in no code list: nothing could be asked for it (Reg. 2018/1724 Art. 14(1))", p)
+		}
+	}
 }
 
 func (k *compiler) evidenceType(s string) {

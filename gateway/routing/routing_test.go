@@ -3,6 +3,7 @@ package routing_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -80,6 +81,7 @@ func party(s string) canon.Participant {
 	return p
 }
 
+// Covers: B-001, B-002, B-003, B-004, B-051, B-060
 func TestProvide(t *testing.T) {
 	fromNL := func() routing.Query {
 		return routing.Query{
@@ -111,6 +113,12 @@ func TestProvide(t *testing.T) {
 		{name: "our own access point", query: fromNL, change: func(q *routing.Query) { q.Peer = party("urn:x:LV::ap-lv") }, why: routing.NoPartner},
 		{name: "the same Member State", query: fromNL, change: func(q *routing.Query) { q.Requester.Country = "LV" }, why: routing.SameState},
 		{name: "a third state", query: fromNL, change: func(q *routing.Query) { q.Requester.Country = "DE" }, why: routing.WrongState},
+		{name: "a third state, by its identifier", query: fromNL, change: func(q *routing.Query) {
+			q.Requester = canon.Agent{ID: party("urn:oasis:names:tc:ebcore:partyid-type:unregistered:DE::court")}
+		}, why: routing.WrongState},
+		{name: "a provider in the requester's own state", query: fromNL, change: func(q *routing.Query) { q.Provider.Country = "NL" }, why: routing.SameState},
+		{name: "a representative of a low assurance", query: fromNL, change: func(q *routing.Query) { q.Acting = "Low" }, why: routing.LowAssurance},
+		{name: "a representative of a good assurance", query: fromNL, change: func(q *routing.Query) { q.Acting = "High" }, register: "lv-births"},
 		{name: "another provider", query: fromNL, change: func(q *routing.Query) { q.Provider.ID.ID = "x" }, why: routing.NoProvider},
 		{name: "another type", query: fromNL, change: func(q *routing.Query) { q.EvidenceType += "2" }, why: routing.NoEvidenceType},
 		{name: "another procedure", query: fromNL, change: func(q *routing.Query) { q.Procedure = "W1" }, why: routing.NoProcedure},
@@ -132,6 +140,7 @@ func TestProvide(t *testing.T) {
 	}
 }
 
+// Covers: B-002, B-007, B-060
 func TestAsk(t *testing.T) {
 	for _, tc := range []struct {
 		name          string
@@ -163,6 +172,69 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// Parties and routes count on their days, the last one included.
+//
+// Covers: B-003
+func TestDays(t *testing.T) {
+	at := func(s string) time.Time {
+		d, err := time.Parse(time.DateTime, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	valid := routing.Valid{From: "2026-03-01", Until: "2026-03-31"}
+	for _, tc := range []struct {
+		name   string
+		change func(*routing.Config)
+		why    routing.Reason
+	}{
+		{"a partner", func(c *routing.Config) { c.Partners[0].Valid = valid }, routing.ExpiredPartner},
+		{"a route", func(c *routing.Config) { c.Provide = c.Provide[:1]; c.Provide[0].Valid = valid }, routing.NotValid},
+	} {
+		table, err := routing.NewTable(config(t, tc.change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for when, why := range map[string]routing.Reason{
+			"2026-02-28 23:59:59": tc.why, "2026-03-01 00:00:00": "", "2026-03-31 23:59:59": "", "2026-04-01 00:00:00": tc.why,
+		} {
+			_, got := table.Provide(routing.Query{
+				Procedure: "T2", EvidenceType: "https://sr.example/birth", Assurance: "High", Peer: party("urn:x:NL::ap-nl"), At: at(when),
+				Requester: canon.Agent{ID: party("urn:x:NL::university"), Country: "NL"}, Provider: canon.Agent{ID: party("urn:x:LV::births")},
+			})
+			if got != why {
+				t.Errorf("%s at %s: %q, want %q", tc.name, when, got, why)
+			}
+		}
+	}
+}
+
+// Covers: B-043
+func TestRequirements(t *testing.T) {
+	table, err := routing.NewTable(config(t, func(c *routing.Config) {
+		c.Ask[0].Requirements = []string{"https://sr.example/r1", "https://sr.example/r2"}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		needs []string
+		why   routing.Reason
+	}{
+		{nil, ""}, {[]string{"https://sr.example/r2"}, ""}, {[]string{"https://sr.example/r1", "https://sr.example/r2"}, ""},
+		{[]string{"https://sr.example/r1", "https://sr.example/r3"}, routing.NoRequirement},
+	} {
+		_, why := table.Ask(routing.Query{
+			Procedure: "T2", EvidenceType: "https://sr.example/residence", Assurance: "High", Requirements: tc.needs,
+			Requester: canon.Agent{ID: party("urn:x:LV::university")}, Provider: canon.Agent{ID: party("urn:x:NL::residents")},
+		})
+		if why != tc.why {
+			t.Errorf("%v: %q, want %q", tc.needs, why, tc.why)
+		}
+	}
+}
+
 func TestConfigReportsAllFaults(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -183,6 +255,11 @@ func TestConfigReportsAllFaults(t *testing.T) {
 		{"the access point of another country", func(c *routing.Config) { c.Ask[1].AccessPoint = "urn:x:NL::ap-nl" }, []string{"none of partner FR"}},
 		{"an unheard-of assurance", func(c *routing.Config) { c.Provide[0].MinimumAssurance = "high" }, []string{`"high"`}},
 		{"a participant without scheme", func(c *routing.Config) { c.Ask[0].Requesters = []string{"university"} }, []string{"scheme::id"}},
+		{"days that are none", func(c *routing.Config) {
+			c.Partners[0].From, c.Ask[0].Until, c.Provide[0].Valid = "1 March", "soon", routing.Valid{From: "2026-03-02", Until: "2026-03-01"}
+		}, []string{"partner 1", `"1 March"`, "ask 1", `"soon"`, "provide 1", "lies before"}},
+		{"a requirement that is no URI", func(c *routing.Config) { c.Provide[0].Requirements = []string{"birth"} }, []string{"requirements", `"birth"`}},
+		{"editions that are none", func(c *routing.Config) { c.Specifications, c.Ask[0].Specification = []string{"v2"}, "2.0" }, []string{"specifications", `"v2"`, "specification", `"2.0"`}},
 		{"a classification that is no https URI", func(c *routing.Config) { c.Ask[0].EvidenceType = "residence" }, []string{"evidence_type"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -163,7 +163,7 @@ func (t *Table) Ask(q Query) (Route, Reason) {
 	r := e.Route
 	if why == NoProvider || why == NoEvidenceType {
 		var other Reason
-		if r, other = t.fromDirectory(q); after(other, why) {
+		if r, other = t.fromDirectory(q); other != NoProvider {
 			why = other
 		}
 	}
@@ -181,11 +181,6 @@ func (t *Table) Ask(q Query) (Route, Reason) {
 func (t *Table) Partner(p canon.Participant) (country string, ok bool) {
 	found, ok := t.partners[p]
 	return found.country, ok
-}
-
-// after reports that a query that fails with a came further than one with b.
-func after(a, b Reason) bool {
-	return a == "" || slices.Index(Reasons(), a) > slices.Index(Reasons(), b)
 }
 
 const unregistered = "urn:oasis:names:tc:ebcore:partyid-type:unregistered:"
