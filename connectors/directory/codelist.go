@@ -96,11 +96,13 @@ func readGenericode(r *rim.Reader, root xmldoc.Element) []canon.Choosable {
 	seen := map[string]bool{}
 	for row := range in.Many(rim.Plain("Row"), 1, maxChoices) {
 		c := choice(r, row, key, names)
-		if c.Value == "" || seen[c.Value] {
-			r.Fail(row, "a row has no value in the key column, or that of another row")
+		switch {
+		case c.Value == "":
+			r.Fail(row, "a row has no value in the key column")
+		case !seen[c.Value]: // published lists have rows twice: the first tells the names
+			seen[c.Value] = true
+			out = append(out, c)
 		}
-		seen[c.Value] = true
-		out = append(out, c)
 	}
 	in.End()
 	return out

@@ -21,10 +21,10 @@ type place struct {
 
 // locate finds the instance of a service of a country: where it is configured, or where
 // the DNS says, for the newest major version that has a record (TDD 3.7).
-func (c *Client) locate(ctx context.Context, s service, country string) (place, error) {
+func (c *Client) locate(ctx context.Context, s part, country string) (place, error) {
 	i := c.instance(country)
 	address := i.EB
-	if s == directory {
+	if s == registry {
 		address = i.DSD
 	}
 	if address != "" {
@@ -41,7 +41,7 @@ func (c *Client) locate(ctx context.Context, s service, country string) (place, 
 	return p.value, err
 }
 
-func (c *Client) lookup(ctx context.Context, s service, country string) (place, time.Duration, error) {
+func (c *Client) lookup(ctx context.Context, s part, country string) (place, time.Duration, error) {
 	const unsaid = time.Duration(1 << 62)
 	resolver, err := c.resolver()
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *Client) lookup(ctx context.Context, s service, country string) (place, 
 }
 
 // name returns the domain name of an instance.
-func (c *Client) name(s service, country, major string) string {
+func (c *Client) name(s part, country, major string) string {
 	return strings.ToLower(country) + "." + string(s) + "." + major + ".cs." + c.Environment + "." + c.Zone
 }
 

@@ -15,18 +15,18 @@ const (
 	queryDataServices  = "urn:fdc:oots:dsd:ebxml-regrep:queries:dataservices-by-evidencetype-and-jurisdiction"
 )
 
-// A service is one of the two, as it stands in DNS names.
-type service string
+// A part is one of the two services, as it stands in DNS names.
+type part string
 
 const (
-	broker    service = "eb"
-	directory service = "dsd"
+	broker   part = "eb"
+	registry part = "dsd"
 )
 
 // A query is one question to one instance.
 type query struct {
 	word    string // eb-requirements, eb-evidence-types, dsd: in logs and metrics
-	service service
+	service part
 	country string // whose instance is asked
 	params  []parameter
 	old     []parameter // sent to instances of 1.x only (TDD a.3, no. 8)
@@ -82,7 +82,7 @@ func evidenceTypesQuery(q canon.EvidenceTypesQuery) *query {
 }
 
 func dataServicesQuery(q canon.DataServicesQuery) *query {
-	out := &query{word: "dsd", service: directory, country: q.Country}
+	out := &query{word: "dsd", service: registry, country: q.Country}
 	out.add("queryId", queryDataServices)
 	out.add("evidence-type-classification", q.Classification)
 	out.add("country-code", q.Country)

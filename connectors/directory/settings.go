@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -245,19 +244,9 @@ func (s *Settings) Validate() error {
 	if !general && !s.everywhere() {
 		fault("trust is required")
 	}
-	if p := s.Poll; p != nil {
-		if len(p.Countries) == 0 || len(p.Procedures)+len(p.Requirements)+len(p.EvidenceTypes) == 0 {
-			fault("poll: countries are required, and procedures, requirements or evidence_types")
-		}
-		for _, c := range p.Countries {
-			if !isCountry(c) {
-				fault("poll: %q is no country", c)
-			}
-		}
-		for _, u := range append(p.Requirements, p.EvidenceTypes...) {
-			if !strings.HasPrefix(u, "https://") {
-				fault("poll: %q is no https URI", u)
-			}
+	if s.Poll != nil {
+		if err := s.Poll.validate(); err != nil {
+			fault("%w", err)
 		}
 	}
 	return errors.Join(faults...)
