@@ -95,7 +95,7 @@ canonical messages on Kafka in the middle, portals on the other.`,
 	root.AddCommand(
 		demoCommand(), sandboxCommand(), serveCommand(), configCommand(),
 		topicCommand(), replayCommand(), dlqCommand(), exchangeCommand(), messageCommand(), stateCommand(),
-		auditCommand(), validateCommand(), connectorCommand(), discoverCommand(), doctorCommand(), mapCommand(), pmodeCommand(), versionCommand(),
+		auditCommand(), validateCommand(), connectorCommand(), directoryCommand(), discoverCommand(), doctorCommand(), mapCommand(), pmodeCommand(), versionCommand(),
 	)
 	return root
 }

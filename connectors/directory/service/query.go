@@ -120,7 +120,7 @@ func (q *asking) requirements() ([]answers.Requirement, *refusal) {
 		return nil, no
 	}
 	procedure, country := q.params.Get("procedure-id"), q.params.Get("country-code")
-	complete := q.params.Has("return-incomplete") && !truth(q.params.Get("return-incomplete"))
+	complete := !truth(q.params.Get("return-incomplete"))
 	var out []answers.Requirement
 	for _, id := range q.cat.order {
 		r := q.cat.requirements[id]

@@ -63,23 +63,31 @@ type source struct {
 	faults []*Fault
 }
 
+// fault notes a fault. What has no place could not be decoded: told already.
 func (s *source) fault(at place, remedy, format string, args ...any) {
-	s.faults = append(s.faults, &Fault{File: s.file, Line: max(at.line, 1), Col: max(at.col, 1), Text: fmt.Sprintf(format, args...), Remedy: remedy})
+	if at.line == 0 {
+		return
+	}
+	s.faults = append(s.faults, &Fault{File: s.file, Line: at.line, Col: max(at.col, 1), Text: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
 func (s *source) warn(at place, remedy, format string, args ...any) {
+	before := len(s.faults)
 	s.fault(at, remedy, format, args...)
-	s.faults[len(s.faults)-1].Warning = true
+	for _, f := range s.faults[before:] {
+		f.Warning = true
+	}
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
-// read decodes data into v, a pointer to a struct.
+// read decodes data into v, a pointer to a struct, as far as it can be decoded. It
+// is false where there is nothing to go on with.
 func (s *source) read(data []byte, v any) bool {
 	var doc, more yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	if err := d.Decode(&doc); err != nil {
-		text, at := strings.TrimPrefix(err.Error(), "yaml: "), place{}
+		text, at := strings.TrimPrefix(err.Error(), "yaml: "), place{1, 1}
 		if errors.Is(err, io.EOF) {
 			text = "the file is empty"
 		}
@@ -94,9 +102,8 @@ func (s *source) read(data []byte, v any) bool {
 		s.fault(place{more.Line, more.Column}, "", "more than one document")
 		return false
 	}
-	before := len(s.faults)
 	s.value(doc.Content[0], reflect.ValueOf(v).Elem(), "the file")
-	return len(s.faults) == before
+	return true
 }
 
 var (
