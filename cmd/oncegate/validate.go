@@ -16,9 +16,8 @@ import (
 	"oncegate/schemas/rules"
 )
 
-// maxValidated is the largest file that is judged: the most that a message of the
-// exchange may have.
-const maxValidated = 100 << 20
+// maxValidated is the largest file that is judged.
+const maxValidated = 32 << 20
 
 // A validation is the report on one file.
 type validation struct {
@@ -35,7 +34,6 @@ type validator struct {
 	edition string
 	kind    canon.Kind
 	against []byte // a request, or nothing
-	request string // its name
 }
 
 func validateCommand() *cobra.Command {
@@ -64,7 +62,7 @@ cannot be read.`,
 	}
 	fl := c.Flags()
 	fl.StringVar(&against, "against", "", "file of the request that the answers belong to")
-	fl.StringVar(&v.edition, "edition", "", "judge by the rules of this edition, whatever a document says: 1.0, 1.2 or 2.0")
+	fl.StringVar(&v.edition, "edition", "", "judge by the rules of this edition alone, whatever a document says: 1.0, 1.2 or 2.0")
 	fl.StringVar(&kind, "kind", "", "kind of JSON documents; told by name or content where it is not given")
 	_ = c.MarkFlagFilename("against", "xml")
 	_ = c.RegisterFlagCompletionFunc("edition", cobra.FixedCompletions(rules.Editions(), cobra.ShellCompDirectiveNoFileComp))
@@ -87,7 +85,7 @@ cannot be read.`,
 			if err != nil {
 				return err
 			}
-			v.against, v.request = text, against
+			v.against = text
 		}
 		return v.run(c, out, args)
 	}

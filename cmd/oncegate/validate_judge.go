@@ -7,9 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"oncegate/connectors/directory"
+	"oncegate/connectors/directory/lcm"
+	"oncegate/connectors/regrep"
+	"oncegate/connectors/regrep/rim"
 	"oncegate/connectors/rulecheck"
 	"oncegate/connectors/xmldoc"
 	"oncegate/schemas"
@@ -39,7 +43,7 @@ func (v *validator) judge(name string, text []byte) validation {
 }
 
 func (v *validator) judgeXML(rep *validation, text []byte) {
-	doc, err := xmldoc.ParseKept(text, xmldoc.Limits{MaxBytes: maxValidated})
+	doc, err := xmldoc.ParseKept(text, xmldoc.Limits{MaxBytes: maxValidated, MaxNodes: max(len(text)/8, 1<<19)})
 	if err != nil {
 		f := rulecheck.Finding{Layer: rulecheck.LayerXML, Severity: rules.Fatal, Meaning: err.Error(), Remedy: "Send well-formed XML 1.0 without a DOCTYPE."}
 		if p, ok := errors.AsType[*xmldoc.ParseError](err); ok {
@@ -53,26 +57,69 @@ func (v *validator) judgeXML(rep *validation, text []byte) {
 		rep.Findings = append(rep.Findings, unknown("The root element belongs to no message, header, answer or submission."))
 		return
 	}
-	if v.edition != "" {
-		d.Edition = v.edition
-	}
 	rep.Document, rep.Edition = string(d.Document), d.Edition
+	found, err := v.inspect(d, text)
+	if err != nil { // our own rules cannot be compiled; a test compiles them all
+		found = []rulecheck.Finding{{Layer: rulecheck.LayerRule, Severity: rules.Fatal, Meaning: err.Error()}}
+	}
+	if v.edition != "" {
+		rep.Edition = v.edition
+	}
+	rep.Findings = append(rep.Findings, found...)
+}
+
+// inspect asks the room that reads the document on arrival for all that it would find.
+// Where an edition is asked for that the document does not claim, there are rules only.
+func (v *validator) inspect(d rulecheck.Detected, text []byte) ([]rulecheck.Finding, error) {
+	if v.edition != "" {
+		return byRules(d, v.edition)
+	}
 	switch d.Document {
+	case rules.EDMRequest, rules.EDMResponse, rules.EDMError:
+		opt := regrep.InspectOptions{}
+		if d.Document != rules.EDMRequest {
+			opt.Against = v.against
+		}
+		rep, err := regrep.Inspect(text, opt)
+		return rep.Findings, err
 	case rules.EBRequirements, rules.EBEvidenceTypes, rules.EBError, rules.DSDServices, rules.DSDError:
-		if v.edition == "" {
-			rep.Findings = append(rep.Findings, directory.Inspect(text, nil).Findings...)
-			return
+		return directory.Inspect(text, nil).Findings, nil
+	}
+	found, err := byRules(d, d.Edition)
+	switch d.Document {
+	case rules.EBSubmission, rules.DSDSubmission:
+		_, faults := lcm.Read(d.Root)
+		for _, f := range faults {
+			known := slices.ContainsFunc(found, func(have rulecheck.Finding) bool { return have.Rule == f.Rule && have.Line == f.Line })
+			if !known {
+				found = append(found, rulecheck.Finding{Layer: rulecheck.LayerStructure, Rule: f.Rule, Edition: d.Edition, Severity: rules.Fatal, Line: f.Line, Column: 1, Meaning: f.Text})
+			}
+		}
+	case rules.SubmissionAnswer:
+		if _, bad := lcm.ReadResponse(d.Root); bad != nil {
+			found = append(found, structural(bad))
 		}
 	}
-	set, err := rulecheck.Rules(d.Document, d.Edition, nil)
+	return found, err
+}
+
+func byRules(d rulecheck.Detected, edition string) ([]rulecheck.Finding, error) {
+	set, err := rulecheck.Rules(d.Document, edition, nil)
 	if errors.Is(err, fs.ErrNotExist) {
-		return
+		return nil, nil // structure is all that is judged
 	}
 	if err != nil {
-		rep.Findings = append(rep.Findings, rulecheck.Finding{Layer: rulecheck.LayerRule, Severity: rules.Fatal, Meaning: err.Error()})
-		return
+		return nil, err
 	}
-	rep.Findings = append(rep.Findings, set.Check(d.Root)...)
+	return set.Check(d.Root), nil
+}
+
+func structural(err error) rulecheck.Finding {
+	f := rulecheck.Finding{Layer: rulecheck.LayerStructure, Severity: rules.Fatal, Meaning: err.Error()}
+	if e, ok := errors.AsType[*rim.Fault](err); ok {
+		f.Path, f.Line, f.Column, f.Meaning = e.Path, e.Line, e.Column, e.Text
+	}
+	return f
 }
 
 func unknown(why string) rulecheck.Finding {
