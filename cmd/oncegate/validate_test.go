@@ -33,7 +33,7 @@ func brokenRequest(t testing.TB) string {
 	return name
 }
 
-// Covers: B-037
+// Covers: B-057
 func TestValidateText(t *testing.T) {
 	if out := ok(t, "validate", basesDir+"2.0-edm-request.xml"); !strings.HasSuffix(out, ": edm-request 2.0: ok\n") {
 		t.Errorf("got %q", out)
@@ -72,8 +72,6 @@ func TestValidateJSON(t *testing.T) {
 }
 
 // TestValidateAgainst compares an answer with its request, and with another one.
-//
-// Covers: B-038
 func TestValidateAgainst(t *testing.T) {
 	request, answer := basesDir+"2.0-edm-request.xml", basesDir+"2.0-edm-response.xml"
 	r := cli(t, "validate", answer, "--against", request, "-o", "json")

@@ -221,6 +221,7 @@ func (s *Set) findings(r *run, root xmldoc.Element) []Finding {
 		}
 		return int(a.rule - b.rule)
 	})
+	r.broken = slices.Compact(r.broken)
 	size := len(root.Document().Source())
 	left := placeCost
 	out := make([]Finding, 0, len(r.broken)+1)

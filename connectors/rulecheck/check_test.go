@@ -3,6 +3,7 @@ package rulecheck
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"oncegate/connectors/xmldoc"
@@ -290,4 +291,25 @@ func TestCompileErrors(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", context, err, want)
 		}
 	}
+}
+
+// TestTogether judges different documents at the same time.
+func TestTogether(t *testing.T) {
+	s := set(t, "//sdg:Name", "@lang = 'EN'", "/query:QueryRequest", "every $n in tokens(rim:Scope, ',') satisfies starts-with($n, 'X') and count(rim:Slot) = 3")
+	good := parsed(t, strings.NewReplacer(`<sdg:Name lang="fr">`, `<sdg:Name lang="EN">`, "<sdg:Name>", `<sdg:Name lang="EN">`).Replace(sample))
+	bad := parsed(t, sample)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				if n := len(s.Check(good)); n != 0 {
+					t.Errorf("%d findings in the good one", n)
+				}
+				if n := len(s.Check(bad)); n != 2 {
+					t.Errorf("%d findings in the bad one", n)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -84,7 +84,7 @@ func readCorpus(t *testing.T, doc rules.Document) *corpus {
 // TestRuleSamples proves for every rule of every edition that it is evaluated and held
 // by a document that keeps it and is found in one that breaks it.
 //
-// Covers: B-037
+// Covers: B-055, B-057
 func TestRuleSamples(t *testing.T) {
 	for _, doc := range rules.Documents() {
 		t.Run(string(doc), func(t *testing.T) {

@@ -42,6 +42,7 @@
 //	              ancestor::rim:Slot  following-sibling::*  preceding-sibling::*
 //	              self::sdg:Name  /query:QueryRequest/@id  rim:Slot[1]  rim:Slot[last()]
 //	              (sdg:Name | sdg:Title)/@lang
+//	              current(): the node that the rule is evaluated for, within predicates
 //	logic         or, and, not(x), if (x) then y else z
 //	comparison    = != < <= > >=   existential over node sets, numbers as numbers
 //	numbers       + -  1  0.5  count(p)  number(s)  string-length(s)  position()  last()
@@ -51,6 +52,7 @@
 //	              upper-case(s) lower-case(s) concat(s, t, ...)
 //	              matches(s, 'RE2')  matches(s, 'RE2', 'i')   the pattern is a literal
 //	sets          exists(p) empty(p) boolean(x) distinct(p): no value stands twice
+//	              distinct-values(p): the values, each once
 //	names         local-name(p) namespace-uri(p)
 //	quantifiers   some $x in p satisfies t      every $x in p satisfies t
 //	              p may be tokens(s, ','): the pieces of s, without outer space
