@@ -42,6 +42,7 @@ func policy(t *testing.T, es ...consent.Exemption) *consent.Policy {
 	return p
 }
 
+// Covers: B-017, B-018, B-019
 func TestGrantCoversOnlyItsCase(t *testing.T) {
 	g, missing := policy(t).Asking(request(), "LV", at)
 	if missing != "" {
@@ -69,6 +70,7 @@ func TestGrantCoversOnlyItsCase(t *testing.T) {
 	}
 }
 
+// Covers: B-016, B-017, B-022
 func TestNoExchangeWithoutRequestOrProvision(t *testing.T) {
 	for _, tc := range []struct {
 		name      string
@@ -84,6 +86,7 @@ func TestNoExchangeWithoutRequestOrProvision(t *testing.T) {
 		{name: "without record", change: func(r *canon.EvidenceRequest) { r.ExplicitRequest.Reference = "" }, providing: true},
 		{name: "within the skew of clocks", change: func(r *canon.EvidenceRequest) { r.ExplicitRequest.At = at.Add(time.Minute) }, asking: true, providing: true},
 		{name: "in the future", change: func(r *canon.EvidenceRequest) { r.ExplicitRequest.At = at.Add(2 * time.Minute) }, providing: true},
+		{name: "informed in the future", change: func(r *canon.EvidenceRequest) { r.ExplicitRequest.InformedAt = at.Add(2 * time.Minute) }, providing: true},
 		{name: "not given, under a provision", change: notGiven, asking: true, providing: true},
 		{name: "not given, another country", change: notGiven, country: "NL"},
 		{name: "not given, another procedure", change: func(r *canon.EvidenceRequest) { notGiven(r); r.Procedure = "U1" }},
@@ -127,6 +130,7 @@ func TestNoExchangeWithoutRequestOrProvision(t *testing.T) {
 
 func notGiven(r *canon.EvidenceRequest) { r.ExplicitRequest = canon.ExplicitRequest{} }
 
+// Covers: B-016, B-045
 func TestNoPolicyExemptsNothing(t *testing.T) {
 	var none *consent.Policy
 	if _, ok := none.Exempt(consent.WaivePreview, consent.Case{}); ok {
@@ -146,9 +150,9 @@ func TestPolicyReportsAllFaults(t *testing.T) {
 		{"empty", consent.Exemption{}, []string{"exemption 1", "waives", "provision", "procedures", "evidence_types", "countries", "from"}},
 		{"spoilt", func() consent.Exemption {
 			e := entry()
-			e.Countries, e.Until, e.Procedures = []string{"lv"}, "2025-01-01", []string{""}
+			e.Countries, e.Until, e.Procedures, e.Provision = []string{"lv"}, "2025-01-01", []string{""}, strings.Repeat("x", 501)
 			return e
-		}(), []string{`"lv"`, "until", "procedures"}},
+		}(), []string{`"lv"`, "until", "procedures", "provision"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := consent.NewPolicy([]consent.Exemption{tc.entry})
@@ -161,5 +165,25 @@ func TestPolicyReportsAllFaults(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of several acts that regulate one point the more specific one is cited.
+//
+// Covers: B-012
+func TestTheEntryOfTheHighestPriorityIsCited(t *testing.T) {
+	general, special, other := entry(), entry(), entry()
+	special.Provision, special.Priority = "Regulation (EU) 2030/1, Article 3", 10
+	other.Provision, other.Priority, other.Countries = "Regulation (EU) 2031/1, Article 4", 20, []string{"EE"}
+	for _, es := range [][]consent.Exemption{{general, special, other}, {other, special, general}} {
+		got, ok := policy(t, es...).Exempt(consent.WaiveExplicitRequest, consent.Case{Procedure: "T2", EvidenceType: birth, Country: "LV", At: at})
+		if !ok || got != special.Provision {
+			t.Errorf("cited %q, want %q", got, special.Provision)
+		}
+	}
+	equal := entry()
+	equal.Provision = "Fictitious Act 2"
+	if got, _ := policy(t, general, equal).Exempt(consent.WaiveExplicitRequest, consent.Case{Procedure: "T2", EvidenceType: birth, Country: "LV", At: at}); got != general.Provision {
+		t.Errorf("of equals cited %q, want the first", got)
 	}
 }

@@ -30,6 +30,7 @@ type Exemption struct {
 	Countries     []string `yaml:"countries"`       // Required. The other Member State, upper-case two-letter codes.
 	From          string   `yaml:"from"`            // Required. First day, YYYY-MM-DD, UTC.
 	Until         string   `yaml:"until,omitempty"` // Last day. Default: no end.
+	Priority      int      `yaml:"priority"`        // Of several that fit the highest is cited: the more specific act. Default: 0.
 	from, until   time.Time
 }
 
@@ -68,8 +69,8 @@ func (e *Exemption) check() error {
 	if e.Waives != WaiveExplicitRequest && e.Waives != WaivePreview {
 		fault("waives %q: want %q or %q", e.Waives, WaiveExplicitRequest, WaivePreview)
 	}
-	if strings.TrimSpace(e.Provision) == "" {
-		fault("provision: cite the law that allows it")
+	if strings.TrimSpace(e.Provision) == "" || len(e.Provision) > maxProvision {
+		fault("provision: cite the law that allows it, in at most %d bytes", maxProvision)
 	}
 	if len(e.Procedures) == 0 || slices.Contains(e.Procedures, "") {
 		fault("procedures: name at least one, none empty")
@@ -101,18 +102,27 @@ func (e *Exemption) check() error {
 	return errors.Join(faults...)
 }
 
-// Exempt returns the provision that waives w in this case.
+// maxProvision is what messages and the trail can carry.
+const maxProvision = 500
+
+// Exempt returns the provision that waives w in this case: where another Union act
+// regulates the same point, its entry has the higher priority and is the one that
+// is cited (Reg. 2018/1724 Art. 1(2)). Of equals the first counts.
 func (p *Policy) Exempt(w Waiver, c Case) (provision string, ok bool) {
 	if p == nil {
 		return "", false
 	}
+	best := 0
 	for _, e := range p.exemptions {
+		if ok && e.Priority <= best {
+			continue
+		}
 		if e.Waives == w && slices.Contains(e.Procedures, c.Procedure) && slices.Contains(e.EvidenceTypes, c.EvidenceType) &&
 			slices.Contains(e.Countries, c.Country) && !c.At.Before(e.from) && (e.until.IsZero() || c.At.Before(e.until)) {
-			return e.Provision, true
+			provision, best, ok = e.Provision, e.Priority, true
 		}
 	}
-	return "", false
+	return provision, ok
 }
 
 // clockSkew is how far the portal's clock may be ahead of ours.
@@ -124,6 +134,9 @@ const clockSkew = time.Minute
 // missing; it is empty where the grant holds.
 func (p *Policy) Asking(r *canon.EvidenceRequest, country string, at time.Time) (g Grant, reason string) {
 	x := r.ExplicitRequest
+	if x.InformedAt.After(at.Add(clockSkew)) {
+		return Grant{}, "the information of the person lies in the future"
+	}
 	if !x.Given {
 		return p.exempted(r, country, at)
 	}

@@ -85,7 +85,7 @@ type Conversation struct {
 	Waived          string                   `json:"waived,omitempty"`         // the provision that lets us skip the preview
 	LegalBasis      string                   `json:"legalBasis,omitempty"`     // provision under which evidence may be exchanged for the procedure
 	Route           string                   `json:"route,omitempty"`          // name of the configured route, or the key of one from the directory
-	Representation  string                   `json:"representation,omitempty"` // natural, legal, or both: somebody acts for the person
+	Representation  string                   `json:"representation,omitempty"` // natural, legal, natural-and-legal: somebody acts for the person
 	PersonSeen      bool                     `json:"personSeen,omitempty"`     // provider: the person opened the preview and matched
 	Back            string                   `json:"back,omitempty"`           // provider: the way back, sealed under the ticket key (preview.Tickets)
 	Record          canon.PayloadRef         `json:"record,omitzero"`          // provider: the canonical record, as RegisterRecord.Record

@@ -56,13 +56,14 @@ func (l *topic) history(_ context.Context, since time.Time, id canon.Conversatio
 
 // A rig is a core over a store that can be lost, and its log.
 type rig struct {
-	t       testing.TB
-	core    *exchange.Core
-	store   *exchangetest.Memory
-	log     *topic
-	ended   []exchange.Phase
-	fail    error // of OnFinal
-	onFinal func(*exchange.Conversation)
+	t        testing.TB
+	core     *exchange.Core
+	store    *exchangetest.Memory
+	log      *topic
+	requests exchangetest.Requests
+	ended    []exchange.Phase
+	fail     error // of OnFinal
+	onFinal  func(*exchange.Conversation)
 }
 
 func newRig(t testing.TB, s *side, now func() time.Time) *rig {
@@ -71,7 +72,7 @@ func newRig(t testing.TB, s *side, now func() time.Time) *rig {
 	var err error
 	r.core, err = exchange.New(exchange.Config{
 		Store: r.store, Routes: s.w.Routes, Tickets: s.w.Tickets, Policy: s.w.Policy, Timeouts: s.w.Timeouts,
-		History: r.log.history, Now: now,
+		History: r.log.history, Now: now, Requests: &r.requests,
 		OnFinal: func(_ context.Context, c *exchange.Conversation) error {
 			if r.fail != nil {
 				return r.fail

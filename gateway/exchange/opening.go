@@ -18,6 +18,8 @@ const (
 	noWantedForm   = "the evidence is there in no format that was asked for"
 )
 
+const maxReason = 1000 // of an audit entry
+
 // The steps of a requester's messages to its peer.
 const (
 	stepFirst  = "request-1"
@@ -83,7 +85,7 @@ func covers(scope []string, procedure string) bool {
 func representation(r canon.Representative) string {
 	switch {
 	case r.Natural != nil && r.Legal != nil:
-		return "natural and legal"
+		return "natural-and-legal"
 	case r.Natural != nil:
 		return "natural"
 	case r.Legal != nil:
@@ -145,6 +147,9 @@ func (t *turn) auditChoices() {
 		}
 	}
 	e.Reason = strings.Join(said, "; ")
+	if r := []rune(e.Reason); len(r) > maxReason {
+		e.Reason = string(r[:maxReason])
+	}
 	if len(e.Digests) == 0 {
 		e.Digests = nil
 	}
