@@ -20,6 +20,7 @@ import (
 	"oncegate/connectors/regrep/rim"
 	"oncegate/connectors/xmldoc"
 	"oncegate/schemas/canon"
+	"oncegate/schemas/rules"
 )
 
 // A Client asks the common services. It is safe for concurrent use. Its errors are
@@ -32,9 +33,8 @@ type Client struct {
 	answers *memory[answer]
 	lists   *memory[[]canon.Choosable]
 
-	dnsOnce sync.Once
-	dns     *naptr.Client
-	dnsErr  error
+	dnsMu sync.Mutex
+	dns   *naptr.Client // nil until the first name is asked
 }
 
 // New returns a client.
@@ -53,6 +53,7 @@ func New(c Config) (*Client, error) {
 type answer struct {
 	answers.Answer
 	provenance canon.Provenance
+	breaches   []string // fatal rules
 }
 
 // Requirements asks the evidence broker what a procedure wants proved (EB-1). Without
@@ -132,7 +133,7 @@ func (c *Client) ask(ctx context.Context, q *query, fit func(*answers.Answer) er
 	if err != nil {
 		return answer{}, canon.Origin{}, err
 	}
-	origin := canon.Origin{Provenance: k.value.provenance, Until: k.fresh, Stale: how == stale}
+	origin := canon.Origin{Provenance: k.value.provenance, Until: k.fresh, Stale: how == stale, Breaches: k.value.breaches}
 	if origin.Stale {
 		c.Logger.WarnContext(ctx, "directory does not answer: an old answer serves", slog.String("query", q.word),
 			slog.String("country", q.country), slog.Duration("age", c.Now().Sub(origin.Provenance.At)))
@@ -195,7 +196,7 @@ func (c *Client) query(ctx context.Context, q *query) (a answer, limit time.Time
 		}
 		return a, limit, 0, canon.NewFault(code, err, "the answer of %s cannot be believed", at.base)
 	}
-	if a.Answer, err = c.read(ctx, q, body); err != nil {
+	if a.Answer, a.breaches, err = c.read(ctx, q, body); err != nil {
 		return a, limit, 0, err
 	}
 	sum := sha256.Sum256(body)
@@ -216,29 +217,39 @@ func (c *Client) verify(ctx context.Context, country string, h http.Header, body
 	return i.Trust.Verify(ctx, h, body, now)
 }
 
-// read reads an answer and judges it by the rules of its edition.
-func (c *Client) read(ctx context.Context, q *query, body []byte) (answers.Answer, error) {
+// maxBreaches bounds the rules that an answer names.
+const maxBreaches = 16
+
+// read reads an answer and judges it by the rules of its edition. It returns the fatal
+// ones that it breaks.
+func (c *Client) read(ctx context.Context, q *query, body []byte) (a answers.Answer, breaches []string, err error) {
 	doc, err := xmldoc.ParseBytes(body, limits(c.MaxBytes))
 	if err != nil {
-		return answers.Answer{}, canon.NewFault(canon.CodeDirectoryAnswer, err, "the answer of %s is no XML that is read here", q.country)
+		return a, nil, canon.NewFault(canon.CodeDirectoryAnswer, err, "the answer of %s is no XML that is read here", q.country)
 	}
-	a, err := answers.Read(doc.Root())
-	if err != nil {
+	if a, err = answers.Read(doc.Root()); err != nil {
 		detail := "structure"
 		if f, ok := errors.AsType[*rim.Fault](err); ok {
 			detail = f.Error()
 		}
-		return a, canon.NewFault(canon.CodeDirectoryAnswer, err, "the answer of %s cannot be read: %s", q.country, detail)
+		return a, nil, canon.NewFault(canon.CodeDirectoryAnswer, nil, "the answer of %s cannot be read: %s", q.country, detail)
 	}
 	report := judge(doc.Root(), c.Lists)
-	if f, broken := report.Fatal(); broken {
-		if !c.ReportRules {
-			return a, canon.NewFault(canon.CodeDirectoryAnswer, nil, "the answer of %s breaks %s at %s", q.country, f.Rule, f.Path)
-		}
-		c.Logger.WarnContext(ctx, "directory answer breaks a rule", slog.String("query", q.word), slog.String("country", q.country),
-			slog.String("rule", f.Rule), slog.String("place", f.Path))
+	first, broken := report.Fatal()
+	switch {
+	case !broken:
+		return a, nil, nil
+	case c.RefuseRules:
+		return a, nil, canon.NewFault(canon.CodeDirectoryAnswer, nil, "the answer of %s breaks %s at %s", q.country, first.Rule, first.Path)
 	}
-	return a, nil
+	for _, f := range report.Findings {
+		if f.Severity == rules.Fatal && len(breaches) < maxBreaches && !slices.Contains(breaches, f.Rule) {
+			breaches = append(breaches, f.Rule)
+		}
+	}
+	c.Logger.WarnContext(ctx, "directory answer breaks rules", slog.String("query", q.word), slog.String("country", q.country),
+		slog.Any("rules", breaches), slog.String("place", first.Path))
+	return a, breaches, nil
 }
 
 // maxAge is how long a service says that its answer may be kept. The header is not

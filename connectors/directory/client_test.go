@@ -1,8 +1,10 @@
 package directory
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -18,7 +20,6 @@ import (
 
 // TestDialogue goes the way of a portal: what a procedure wants proved, what proves it
 // in another country, who gives that, and the question that comes first.
-// Covers: B-016
 func TestDialogue(t *testing.T) {
 	r := newRig(t)
 	c := r.client(t)
@@ -204,7 +205,7 @@ func TestRefusals(t *testing.T) {
 				continue
 			}
 			r.say(t, r.write(t, answers.Answer{Edition: answers.Edition20, Exceptions: []answers.Exception{{Type: answers.NotFound, Code: code, Message: "m", Severity: "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Error", Detail: "secret"}}}))
-			_, err := r.client(t, report).DataServices(bg, canon.DataServicesQuery{Country: "ES", Classification: birthES})
+			_, err := r.client(t).DataServices(bg, canon.DataServicesQuery{Country: "ES", Classification: birthES})
 			f := fault(t, err, want, code)
 			if f.Kind != kinds[want] || strings.Contains(f.Error(), "secret") {
 				t.Errorf("%s: %v", code, f)
@@ -215,17 +216,33 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	r.say(t, r.write(t, answers.Answer{Edition: answers.Edition20, Exceptions: []answers.Exception{{Type: answers.InvalidRequest, Code: "X:<script>", Message: "m"}}}))
-	_, err := r.client(t, report).DataServices(bg, canon.DataServicesQuery{Country: "ES", Classification: birthES})
+	_, err := r.client(t).DataServices(bg, canon.DataServicesQuery{Country: "ES", Classification: birthES})
 	if f := fault(t, err, canon.CodeDirectoryQuery, "an exception of its own"); strings.Contains(f.Error(), "script") {
 		t.Errorf("a code of nobody is repeated: %v", f)
 	}
 	r.say(t, r.write(t, answers.Answer{Edition: answers.Edition20, Exceptions: []answers.Exception{{Type: answers.NotFound, Code: additionalInput, Message: "m"}}}))
-	_, err = r.client(t, report).DataServices(bg, canon.DataServicesQuery{Country: "ES", Classification: birthES})
+	_, err = r.client(t).DataServices(bg, canon.DataServicesQuery{Country: "ES", Classification: birthES})
 	fault(t, err, canon.CodeDirectoryAnswer, "asks for more but not what")
 }
 
-// report takes answers that break rules: these tests are about something else.
-func report(c *Config) { c.ReportRules = true }
+// TestRules: an answer that breaks a rule serves with the rule named, or is refused
+// where the deployment wants that.
+func TestRules(t *testing.T) {
+	r := newRig(t)
+	r.say(t, r.write(t, answers.Answer{Edition: answers.Edition20, Requirements: []answers.Requirement{{
+		Object: "no-urn", ID: "https://other.example/1", Names: []canon.Text{{Lang: "EN", Text: "n"}},
+		Frameworks: []answers.Framework{{ID: region, Procedures: []string{"secret"}, Jurisdiction: answers.Jurisdiction{Country: "SI"}}},
+	}}}))
+	a, err := r.client(t).Requirements(bg, canon.RequirementsQuery{})
+	if err != nil || len(a.Requirements) != 1 || len(a.Breaches) == 0 || !strings.HasPrefix(a.Breaches[0], "R-EB-REQ-") {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	if log := r.log.String(); !strings.Contains(log, a.Breaches[0]) || strings.Contains(log, "secret") {
+		t.Errorf("log: %s", log)
+	}
+	_, err = r.client(t, func(c *Config) { c.RefuseRules = true }).Requirements(bg, canon.RequirementsQuery{})
+	fault(t, err, canon.CodeDirectoryAnswer, "breaks R-EB-REQ-")
+}
 
 // TestHostile: what cannot be believed or read is refused, and why is said.
 func TestHostile(t *testing.T) {
@@ -280,7 +297,7 @@ func TestHostile(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r.set(tt.hook)
-			edits := []func(*Config){report}
+			var edits []func(*Config)
 			if tt.edit != nil {
 				edits = append(edits, tt.edit)
 			}
@@ -293,6 +310,21 @@ func TestHostile(t *testing.T) {
 }
 
 func unsigned(c *Config) { c.Instances[0].Unsigned = true }
+
+// TestOldTLS: nothing is asked over TLS 1.1 (TDD 3.7).
+func TestOldTLS(t *testing.T) {
+	r := newRig(t)
+	old := httptest.NewUnstartedServer(r.server.Config.Handler)
+	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	old.Config.ErrorLog = r.server.Config.ErrorLog
+	old.StartTLS()
+	defer old.Close()
+	_, err := r.client(t, func(c *Config) { c.Instances[0].EB = old.URL }).Requirements(bg, canon.RequirementsQuery{})
+	fault(t, err, canon.CodeDirectoryDown, "protocol version")
+	if n := len(r.requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
 
 // TestFit: a genuine answer to another question is none.
 func TestFit(t *testing.T) {
@@ -349,7 +381,7 @@ func TestFit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.a.Edition = answers.Edition20
 			r.say(t, r.write(t, tt.a))
-			n, err := tt.ask(r.client(t, report))
+			n, err := tt.ask(r.client(t))
 			if tt.part != "" {
 				fault(t, err, canon.CodeDirectoryAnswer, tt.part)
 			} else if err != nil {

@@ -114,7 +114,7 @@ func TestChoices(t *testing.T) {
 					http.NotFound(w, req)
 				}
 			})
-			a, err := r.client(t, report).DataServices(bg, canon.DataServicesQuery{Country: "ES", Classification: livesES})
+			a, err := r.client(t).DataServices(bg, canon.DataServicesQuery{Country: "ES", Classification: livesES})
 			if tt.code != "" {
 				fault(t, err, tt.code, "")
 				return

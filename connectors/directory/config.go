@@ -41,8 +41,10 @@ type Config struct {
 	Trust     *httpsig.Trust // Required, but for Instances that have their own or are Unsigned.
 	Instances []Instance
 
-	Lists       *codes.Lists // Default the published ones. For the rules.
-	ReportRules bool         // an answer that breaks a rule but can be read serves, and the log says so
+	Lists *codes.Lists // Default the published ones. For the rules.
+	// RefuseRules refuses an answer that breaks a fatal rule. Default no: it serves, and
+	// Origin and log name the rule. One entry of one country stands in the answers of all.
+	RefuseRules bool
 
 	Roots   *x509.CertPool // Default the system's. Of the instances' TLS servers.
 	Private bool           // instances at private addresses may be asked

@@ -94,15 +94,18 @@ func majors(list []answers.Edition) func(func([]answers.Edition) bool) {
 // resolver returns the client of the DNS. The system's resolvers are read when the
 // first name is asked: a deployment with configured addresses needs none.
 func (c *Client) resolver() (*naptr.Client, error) {
-	c.dnsOnce.Do(func() {
-		servers := c.Resolvers
-		if len(servers) == 0 {
-			if servers, c.dnsErr = naptr.SystemServers(); c.dnsErr != nil {
-				c.dnsErr = fmt.Errorf("finding instances: %w", c.dnsErr)
-				return
-			}
+	c.dnsMu.Lock()
+	defer c.dnsMu.Unlock()
+	if c.dns != nil {
+		return c.dns, nil
+	}
+	servers := c.Resolvers
+	if len(servers) == 0 {
+		var err error
+		if servers, err = naptr.SystemServers(); err != nil {
+			return nil, fmt.Errorf("finding instances: %w", err)
 		}
-		c.dns = &naptr.Client{Servers: servers, Try: c.DNSTry, Random: c.Random, Secure: c.DNSSEC}
-	})
-	return c.dns, c.dnsErr
+	}
+	c.dns = &naptr.Client{Servers: servers, Try: c.DNSTry, Random: c.Random, Secure: c.DNSSEC}
+	return c.dns, nil
 }

@@ -33,7 +33,7 @@ type Settings struct {
 	Instances []InstanceSettings `yaml:"instances"`
 
 	// Rules says what follows from a fatal breach of a business rule by an answer that
-	// can be read: refuse or report. Default: refuse
+	// can be read: report or refuse. Default: report
 	Rules string `yaml:"rules"`
 
 	CA      []string `yaml:"ca"`                // files: for the TLS servers of instances. Default: the system's
@@ -111,7 +111,7 @@ func (s *Settings) Config(country string, from Sources) (Config, error) {
 		Country: country, Environment: s.Environment, Zone: s.Zone, Resolvers: s.Resolvers, DNSSEC: s.DNSSEC,
 		Private: s.Private, Timeout: time.Duration(s.Timeout), DNSTry: time.Duration(s.DNSTimeout),
 		TTL: time.Duration(s.TTL), Negative: time.Duration(s.Negative), Stale: time.Duration(s.Stale),
-		MaxBytes: s.MaxSize, Entries: s.Entries, ReportRules: s.Rules == "report",
+		MaxBytes: s.MaxSize, Entries: s.Entries, RefuseRules: s.Rules == "refuse",
 	}
 	var faults []error
 	add := func(err error) {
@@ -233,7 +233,7 @@ func (s *Settings) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("directory: "+format, args...)) }
 	if s.Rules != "" && s.Rules != "refuse" && s.Rules != "report" {
-		fault("rules: %q is not refuse or report", s.Rules)
+		fault("rules: %q is not report or refuse", s.Rules)
 	}
 	general := s.Trust != nil
 	for _, i := range s.Instances {

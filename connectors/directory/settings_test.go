@@ -54,7 +54,7 @@ instances:
   - {country: FI, eb: "https://cs.example/eb/", dsd: "https://cs.example/dsd"}
   - {country: SE, trust: {pinned: [signer.pem]}}
   - {country: "*", unsigned: true}
-rules: report
+rules: refuse
 ca: [root.pem]
 private_addresses: true
 timeout: 5s
@@ -75,7 +75,7 @@ poll: {every: 10m, countries: [FI], procedures: [T2], requirements: ["https://sr
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Resolvers[0] != "192.0.2.53:53" || c.Stale != 0 || c.TTL != 30*time.Minute || len(c.Versions) != 3 || c.Trust.MaxAge != 24*time.Hour || !c.ReportRules {
+	if c.Resolvers[0] != "192.0.2.53:53" || c.Stale != 0 || c.TTL != 30*time.Minute || len(c.Versions) != 3 || c.Trust.MaxAge != 24*time.Hour || !c.RefuseRules {
 		t.Errorf("got %+v", c)
 	}
 	if i := c.instance("FI"); i.EB != "https://cs.example/eb" || i.Trust != c.Trust {

@@ -15,8 +15,9 @@ import (
 // old it is.
 type Origin struct {
 	Provenance Provenance `json:"provenance"`
-	Until      time.Time  `json:"until"`           // fresh until then
-	Stale      bool       `json:"stale,omitempty"` // older than that: the service does not answer now; Provenance.At tells the age
+	Until      time.Time  `json:"until"`              // fresh until then
+	Stale      bool       `json:"stale,omitempty"`    // older than that: the service does not answer now; Provenance.At tells the age
+	Breaches   []string   `json:"breaches,omitempty"` // fatal business rules that the answer breaks, though it can be read
 }
 
 // A Jurisdiction is where something holds. The zero value is everywhere.

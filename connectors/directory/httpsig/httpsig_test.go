@@ -37,14 +37,19 @@ func newPKI(key crypto.PrivateKey, edits ...pkitest.Edit) pki {
 
 func (p pki) trust() *Trust { return &Trust{Anchors: []*x509.Certificate{p.root.Cert}} }
 
-func (p pki) signed(t testing.TB, body string) http.Header {
+func (p pki) newSigner(t testing.TB) *Signer {
 	t.Helper()
 	s, err := NewSigner(p.leaf.Signer(), []*x509.Certificate{p.leaf.Cert, p.ca.Cert}, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func (p pki) signed(t testing.TB, body string) http.Header {
+	t.Helper()
 	h := http.Header{}
-	if err := s.Sign(h, []byte(body)); err != nil {
+	if err := p.newSigner(t).Sign(h, []byte(body)); err != nil {
 		t.Fatal(err)
 	}
 	return h
