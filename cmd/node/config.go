@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"oncegate/connectors/directory"
 	"oncegate/schemas/canon"
 )
 
@@ -50,6 +51,7 @@ type Config struct {
 	Directory   string              `yaml:"registers_dir"` // registers of your own, beside the built-in ones
 	Routes      string              `yaml:"routes"`        // Required: file
 	CodeLists   string              `yaml:"code_lists"`    // directory with code lists of your own, which add to the published ones
+	Services    *directory.Settings `yaml:"directory"`     // the common services: evidence broker and directory of data services. Default: none
 	API         APIConfig           `yaml:"api"`
 	Web         WebConfig           `yaml:"web"`
 	Monitor     ServerConfig        `yaml:"monitor"` // health and metrics of this process. Default: where the API is
@@ -377,6 +379,11 @@ func (c *Config) Validate(embedded bool) error {
 		file("keys.ticket", c.Keys.Ticket, true)
 		file("routes", c.Routes, true)
 		httpsURL("web.base_url", c.Web.BaseURL, bad)
+	}
+	if c.Services != nil {
+		if err := c.Services.Validate(); err != nil {
+			errs = append(errs, err)
+		}
 	}
 
 	if c.Has(RoleEDelivery) {

@@ -65,6 +65,7 @@ type Node struct {
 	routes   *routing.Table // with the role core or web
 
 	core     *exchange.Core
+	services *commonServices // with a section directory
 	handlers []consumer
 	servers  []*server
 	work     []func(context.Context) error // runs beside the consumers
@@ -82,7 +83,7 @@ type consumer struct {
 // and opens the sockets. Run makes it work, Close ends it.
 func New(ctx context.Context, cfg *Config, opt Options) (*Node, error) {
 	n := newNode(cfg, opt)
-	return n, n.build(ctx, n.openEngines, n.openLog, n.makeTopics, n.openVault, n.openMemory, n.buildMessages, n.buildCore, n.buildTrail, n.buildEDelivery, n.buildRegisters, n.buildWeb, n.buildCertificates, n.buildMonitor)
+	return n, n.build(ctx, n.openEngines, n.openLog, n.makeTopics, n.openVault, n.openMemory, n.buildMessages, n.buildCore, n.buildDirectory, n.buildTrail, n.buildEDelivery, n.buildRegisters, n.buildWeb, n.buildCertificates, n.buildMonitor)
 }
 
 // Attach connects to the log and the memory of a deployment, for the tools of
@@ -178,7 +179,11 @@ func (n *Node) openLog(context.Context) error {
 
 // makeTopics makes the topics that are missing and tells how others differ.
 func (n *Node) makeTopics(ctx context.Context) error {
-	diffs, err := n.cluster.EnsureTopics(ctx, n.cluster.Catalogue()...)
+	topics := n.cluster.Catalogue()
+	if err := kafkalog.CheckPurposes(topics...); err != nil {
+		return err
+	}
+	diffs, err := n.cluster.EnsureTopics(ctx, topics...)
 	if err != nil {
 		return fmt.Errorf("making topics: %w", err)
 	}

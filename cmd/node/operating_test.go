@@ -96,6 +96,9 @@ func keysOf(t reflect.Type, at string) []string {
 			continue
 		}
 		key, typ := at+tag, f.Type
+		if typ.Kind() == reflect.Pointer {
+			typ = typ.Elem()
+		}
 		out = append(out, key)
 		switch {
 		case typ.Kind() == reflect.Struct && typ.String() != "time.Time":

@@ -60,6 +60,13 @@ func (n *Node) buildAPI() error {
 		Timeline: n.Timeline, DeadLetters: n.DeadLetters, Forget: n.vault.Forget, Messages: n.messages, Resend: n.Resend,
 		Ready: n.Ready, Metrics: n.metricsHandler(), BaseURL: n.cfg.API.BaseURL, Log: n.log,
 	}
+	if conf.Guide, err = n.guide(); err != nil {
+		return err
+	}
+	if n.services != nil {
+		conf.Health = n.services.health
+	}
+	conf.Routes = n.routes.Learned
 	for _, p := range n.cfg.API.Portals {
 		conf.Portals = append(conf.Portals, api.Portal{Name: p.Name, TokenHashes: p.Tokens, Authority: p.Authority.agent(), ReturnOrigins: p.Origins})
 	}

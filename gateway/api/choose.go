@@ -246,7 +246,7 @@ type servicesBody struct {
 
 // findServices says who gives an evidence type, or what the directory wants to know
 // of the person first, as a form. It is a POST because answers are personal.
-func (a *API) findServices(w http.ResponseWriter, r *http.Request, _ credential) error {
+func (a *API) findServices(w http.ResponseWriter, r *http.Request, who credential) error {
 	g, err := a.guide()
 	if err != nil {
 		return err
@@ -292,7 +292,7 @@ func (a *API) findServices(w http.ResponseWriter, r *http.Request, _ credential)
 		Origin       origin         `json:"origin"`
 	}{body.EvidenceType, body.Country, questionsOf(got.Questions), []serviceView{}, originOf(got.Origin)}
 	for _, s := range got.Services {
-		out.Services = append(out.Services, serviceOf(s, g.Obstacle(body.Procedure, s)))
+		out.Services = append(out.Services, serviceOf(s, g.Obstacle(body.Procedure, who.portal.Authority, s)))
 	}
 	return a.reply(w, http.StatusOK, out)
 }
@@ -325,7 +325,7 @@ type evidenceWish struct {
 }
 
 func (b *planBody) wishes(who credential) choice.Wishes {
-	w := choice.Wishes{Procedure: b.Procedure, Country: who.portal.Authority.Country, Assurance: b.Assurance}
+	w := choice.Wishes{Procedure: b.Procedure, Country: who.portal.Authority.Country, Requester: who.portal.Authority, Assurance: b.Assurance}
 	for _, r := range b.Requirements {
 		w.Requirements = append(w.Requirements, choice.RequirementWish(r))
 	}

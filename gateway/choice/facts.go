@@ -11,7 +11,7 @@ type Facts struct {
 	requirements told[canon.RequirementsAnswer]
 	options      map[key]told[canon.RequirementsAnswer]
 	services     map[key]dialogue
-	obstacle     func(procedure string, s canon.DataService) string
+	obstacle     Obstacle
 }
 
 // told is one answer, or the fault instead of it.
@@ -36,7 +36,7 @@ type turn struct {
 func NewFacts() *Facts {
 	return &Facts{
 		options: map[key]told[canon.RequirementsAnswer]{}, services: map[key]dialogue{},
-		obstacle: func(string, canon.DataService) string { return "" },
+		obstacle: func(string, canon.Agent, canon.DataService) string { return "" },
 	}
 }
 

@@ -20,12 +20,16 @@ type Directory interface {
 	DataServices(ctx context.Context, q canon.DataServicesQuery) (canon.DataServicesAnswer, error)
 }
 
+// An Obstacle says why a requester cannot ask a service for a procedure; empty where
+// it can.
+type Obstacle func(procedure string, requester canon.Agent, s canon.DataService) string
+
 // A Config says what a Guide works with.
 type Config struct {
 	Directory Directory // Required.
 	// Obstacle says why a service cannot be asked from here, for example because its
 	// access point has no agreement with ours; empty where it can. Default: never.
-	Obstacle func(procedure string, s canon.DataService) string
+	Obstacle Obstacle
 }
 
 // A Guide plans with what the common services tell.
@@ -39,7 +43,7 @@ func NewGuide(cfg Config) (*Guide, error) {
 		return nil, errors.New("choice guide: Directory is required")
 	}
 	if cfg.Obstacle == nil {
-		cfg.Obstacle = func(string, canon.DataService) string { return "" }
+		cfg.Obstacle = func(string, canon.Agent, canon.DataService) string { return "" }
 	}
 	return &Guide{cfg}, nil
 }
@@ -48,8 +52,8 @@ func NewGuide(cfg Config) (*Guide, error) {
 func (g *Guide) Directory() Directory { return g.cfg.Directory }
 
 // Obstacle says why a service cannot be asked from here; empty where it can.
-func (g *Guide) Obstacle(procedure string, s canon.DataService) string {
-	return g.cfg.Obstacle(procedure, s)
+func (g *Guide) Obstacle(procedure string, requester canon.Agent, s canon.DataService) string {
+	return g.cfg.Obstacle(procedure, requester, s)
 }
 
 // rounds bounds how often Solve is run: requirements, options, services, and

@@ -350,7 +350,7 @@ func (s *solver) obstacle(d canon.DataService) string {
 	if s.w.Assurance != "" && d.Assurance != "" && !codes.Meets(s.w.Assurance, d.Assurance) {
 		return "wants an identification of level " + d.Assurance
 	}
-	return s.f.obstacle(s.w.Procedure, d)
+	return s.f.obstacle(s.w.Procedure, s.w.Requester, d)
 }
 
 // form narrows the forms of the evidence to what was wished (R-EDM-REQ-C032: at

@@ -108,7 +108,7 @@ func answered(value string) []choice.Answer {
 
 func plan(t *testing.T, d *choicetest.Directory, w choice.Wishes) (*choice.Plan, []choice.Flaw) {
 	t.Helper()
-	g, err := choice.NewGuide(choice.Config{Directory: d, Obstacle: func(_ string, s canon.DataService) string {
+	g, err := choice.NewGuide(choice.Config{Directory: d, Obstacle: func(_ string, _ canon.Agent, s canon.DataService) string {
 		if s.AccessPoint.ID == "unknown" {
 			return "no agreement with its access point"
 		}

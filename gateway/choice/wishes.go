@@ -11,9 +11,10 @@ import (
 // Wishes are what the portal knows of the person's choices so far. They begin with
 // the procedure alone and grow with every answer; a plan says what is missing.
 type Wishes struct {
-	Procedure    string // Required: code of list Procedures
-	Country      string // Required: of the portal
-	Assurance    string // of the person's identification; empty: not known yet, nothing is left out for it
+	Procedure    string      // Required: code of list Procedures
+	Country      string      // Required: of the portal
+	Requester    canon.Agent // the authority that asks
+	Assurance    string      // of the person's identification; empty: not known yet, nothing is left out for it
 	Requirements []RequirementWish
 	Evidence     []EvidenceWish
 }
