@@ -34,9 +34,10 @@ type TopicSpec struct {
 	Name       string // without the deployment's prefix
 	Partitions int    // Default: Config.Partitions.
 	Settings   map[string]string
+	Purpose    Purpose
 }
 
-// Catalogue lists every topic of the gateway with its settings: one per
+// Catalogue lists every topic of the gateway with its settings and purpose: one per
 // canonical kind and its dead letters, the payload chunks and the wrapped keys.
 func (c *Cluster) Catalogue() []TopicSpec {
 	var out []TopicSpec
@@ -57,9 +58,13 @@ func (c *Cluster) Catalogue() []TopicSpec {
 			// One partition: dead letters are few, and are read in order of death.
 			TopicSpec{Name: DeadLetters(TopicOf(k)), Partitions: 1, Settings: c.kept(keep)})
 	}
-	return append(out,
+	out = append(out,
 		TopicSpec{Name: TopicPayload, Settings: c.kept(c.cfg.Retention)},
 		TopicSpec{Name: TopicPayloadKey, Settings: c.compacted()})
+	for i := range out {
+		out[i].Purpose = purposeOf(out[i].Name)
+	}
+	return out
 }
 
 // compacted returns the settings of a topic that keeps the latest record of every
