@@ -144,7 +144,7 @@ func (c *Codec) Decode(ctx context.Context, in edelivery.Incoming, payloads cano
 	case doc == rules.EDMRequest:
 		return []canon.Message{c.refuse(in, seen, v)}, nil
 	}
-	return nil, canon.NewFault(canon.CodeResponseInvalid, v, "%s", v.Error())
+	return nil, canon.NewFault(canon.CodeResponseInvalid, nil, "%s", v)
 }
 
 // A sighting is what is known of a document while it is read.

@@ -25,6 +25,8 @@ type edition struct {
 	attributes     bool // Nationality and what follows it, phone and mail, nonLatin
 	descriptions   bool // Description of a requirement
 	legalActing    bool // slot AuthorizedRepresentativeLegalPerson
+	errorsNamed    bool // an error names its requester, even that of a request that cannot be read
+	looseErrors    bool // an error may hold a PreviewLocation that leads nowhere
 }
 
 // Editions of the data model, newest first. 1.1 differs from 1.2 by its literal alone.
@@ -39,7 +41,7 @@ var editions = []*edition{
 		attributes: true, descriptions: true, legalActing: true,
 	}, {
 		name: "1.0", literals: []string{"oots-edm:v1.0"},
-		procedureText: true, rootLanguage: true, previewMethod: true, forms: 1, transformation: true,
+		procedureText: true, rootLanguage: true, previewMethod: true, forms: 1, transformation: true, errorsNamed: true, looseErrors: true,
 	},
 }
 

@@ -204,21 +204,25 @@ func TestGoldenBothWays(t *testing.T) {
 	}
 }
 
-// lint validates documents against the reconstructed schema of EDM 2.0.
-func lint(t *testing.T, files ...string) {
+// lint validates documents against the schema of their edition: the official one of
+// 1.0, the reconstructed ones of 1.2 and 2.0.
+func lint(t *testing.T, ed *edition, files ...string) {
 	t.Helper()
 	xmllint, err := exec.LookPath("xmllint")
 	if err != nil {
 		t.Skip("xmllint is not installed")
 	}
-	dir := filepath.Join(assets(t), "xsd-reconstructed")
+	dir, profile := filepath.Join(assets(t), "xsd-reconstructed"), "SDG-GenericMetadataProfile-"+ed.name+"-UNOFFICIAL.xsd"
+	if ed.name == "1.0" {
+		dir, profile = filepath.Join(assets(t), "tdd-1.0-artefacts", "xsd"), "SDG-GenericMetadataProfile-v1.0.0.xsd"
+	}
 	// The schemas import three namespaces without saying where they are.
 	driver := filepath.Join(t.TempDir(), "driver.xsd")
 	text := `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">` + "\n"
 	for _, i := range [][2]string{
 		{"http://www.w3.org/XML/1998/namespace", "xml/xml.xsd"}, {rim.SpaceXLink, "xml/xlink.xsd"},
-		{"http://www.w3.org/2005/08/addressing", "xml/ws-addr.xsd"},
-		{rim.SpaceQuery, "regrep4/query.xsd"}, {rim.SpaceSDG, "sdg/SDG-GenericMetadataProfile-2.0-UNOFFICIAL.xsd"},
+		{"http://www.w3.org/2005/08/addressing", "xml/ws-addr.xsd"}, {rim.SpaceRIM, "regrep4/rim.xsd"},
+		{rim.SpaceQuery, "regrep4/query.xsd"}, {rim.SpaceSDG, "sdg/" + profile},
 	} {
 		text += `<xs:import namespace="` + i[0] + `" schemaLocation="` + filepath.Join(dir, i[1]) + `"/>` + "\n"
 	}
@@ -236,7 +240,7 @@ func TestEncodedDocumentsAreValid(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no goldens: %v", err)
 	}
-	lint(t, files...)
+	lint(t, editions[0], files...)
 }
 
 // TestOwnExamples decodes the 2.0 messages of the specification.

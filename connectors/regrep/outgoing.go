@@ -31,7 +31,7 @@ func (c *Codec) reread(ed *edition, specification string, kind rules.Document, d
 
 // breaksOwn is the fault of a message of ours that would break a rule.
 func breaksOwn(v *violation) error {
-	return canon.NewFault(canon.CodeMessageInvalid, v, "the message would break %s", v)
+	return canon.NewFault(canon.CodeMessageInvalid, nil, "the message would break %s", v)
 }
 
 func (c *Codec) encodeRequest(ed *edition, q *canon.EvidenceRequest) ([]byte, error) {

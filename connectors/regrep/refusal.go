@@ -1,6 +1,8 @@
 package regrep
 
 import (
+	"slices"
+
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/regrep/rim"
@@ -38,6 +40,13 @@ func (c *Codec) refuse(in edelivery.Incoming, saw sighting, v *violation) canon.
 	}
 	if seen.provider.ID.IsZero() {
 		env.Provider = c.reporter
+	}
+	if env.Requester.ID.IsZero() && ed.errorsNamed {
+		// Who carried the request stands for who asked; where that has no name either,
+		// the next version does not need one.
+		if env.Requester = c.named(h.From.ID); env.Requester.ID.IsZero() {
+			env.Specification = editions[slices.Index(editions, ed)-1].literals[0]
+		}
 	}
 	return canon.Message{
 		ID:           canon.Derive(cause, "refusal"),
