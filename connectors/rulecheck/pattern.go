@@ -121,15 +121,23 @@ func (p *pattern) build(prog *syntax.Prog) {
 
 // classify puts bytes that no instruction tells apart into one class.
 func (p *pattern) classify(prog *syntax.Prog) {
+	var kinds []*syntax.Inst // that read a byte, each kind once
+	seen := make(map[string]bool)
+	for i := range prog.Inst {
+		switch in := &prog.Inst[i]; in.Op {
+		case syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
+			key := string(append([]rune{rune(in.Op), rune(in.Arg)}, in.Rune...))
+			if !seen[key] {
+				seen[key], kinds = true, append(kinds, in)
+			}
+		}
+	}
 	var sign [utf8.RuneSelf]string
 	for r := rune(0); r < utf8.RuneSelf; r++ {
-		var s []byte
-		for i := range prog.Inst {
-			switch in := &prog.Inst[i]; in.Op {
-			case syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
-				if in.MatchRune(r) {
-					s = append(s, byte(i), byte(i>>8))
-				}
+		s := make([]byte, len(kinds))
+		for i, in := range kinds {
+			if in.MatchRune(r) {
+				s[i] = 1
 			}
 		}
 		sign[r] = string(s)
