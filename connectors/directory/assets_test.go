@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"oncegate/connectors/directory/answers"
 	"oncegate/connectors/directory/httpsig"
 	"oncegate/connectors/rulecheck"
 	"oncegate/connectors/xmldoc"
@@ -187,11 +188,45 @@ func TestCaptures(t *testing.T) {
 	}
 }
 
+// answered returns what our own service answers to every query, in every edition.
+func answered(t testing.TB) [][]byte {
+	r := newRig(t)
+	c := r.client(t)
+	var out [][]byte
+	for _, e := range answers.Editions() {
+		for _, q := range []*query{
+			requirementsQuery(canon.RequirementsQuery{Country: "SI", Procedure: "T2"}), requirementsQuery(canon.RequirementsQuery{Country: "SI", Procedure: "W1"}),
+			evidenceTypesQuery(canon.EvidenceTypesQuery{Country: "SI", Requirement: birth}), evidenceTypesQuery(canon.EvidenceTypesQuery{Country: "FI", Requirement: residence}),
+			dataServicesQuery(canon.DataServicesQuery{Country: "ES", Classification: birthES}), dataServicesQuery(canon.DataServicesQuery{Country: "ES", Classification: livesES}),
+		} {
+			_, body, err := c.fetch.get(bg, r.server.URL+"/rest/search?"+q.encode([]answers.Edition{e}, false), map[string]string{"Accept-Version": string(e)}, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, body)
+		}
+	}
+	return out
+}
+
+// TestOurOwnAnswers: what our service answers passes our inspection whole.
+func TestOurOwnAnswers(t *testing.T) {
+	for i, doc := range answered(t) {
+		report := Inspect(doc, nil)
+		if f, broken := report.Fatal(); broken {
+			t.Errorf("answer %d, %s of %s: %s %s at %s", i, report.Document, report.Edition, f.Rule, f.Meaning, f.Path)
+		}
+	}
+}
+
 // FuzzInspect: whatever an instance sends, there is a report and no panic, and the
 // report repeats nothing of it that is not a name.
 func FuzzInspect(f *testing.F) {
 	f.Add([]byte(`<query:QueryResponse xmlns:query="urn:oasis:names:tc:ebxml-regrep:xsd:query:4.0" status="urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Success"/>`))
 	f.Add([]byte(`{}`))
+	for _, doc := range answered(f) {
+		f.Add(doc)
+	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		report := Inspect(doc, nil)
 		for _, x := range report.Findings {

@@ -25,7 +25,8 @@ import (
 
 // A Client asks the common services. It is safe for concurrent use. Its errors are
 // *canon.Fault of the codes OG-DIR; where an instance said no there is a *Refusal
-// behind, and none of them holds what a person answered.
+// behind, and none of them holds what a person answered. Answers share memory with
+// those of others: they are not to be changed.
 type Client struct {
 	Config
 	fetch   *fetcher

@@ -20,6 +20,7 @@ import (
 
 // TestDialogue goes the way of a portal: what a procedure wants proved, what proves it
 // in another country, who gives that, and the question that comes first.
+// Covers: B-007
 func TestDialogue(t *testing.T) {
 	r := newRig(t)
 	c := r.client(t)

@@ -46,7 +46,7 @@ type Settings struct {
 	Stale      Duration `yaml:"stale"`         // how long an old answer serves while there is none. Default: 24h
 	MaxSize    int      `yaml:"max_size"`      // bytes of one answer. Default: 8 MiB
 	Entries    int      `yaml:"entries"`       // answers remembered. Default: 2000
-	Age        Duration `yaml:"signature_age"` // how old a signature may be. Default: 168h
+	Age        Duration `yaml:"signature_age"` // how old a signature may be. Default: any
 
 	Poll *PollSettings `yaml:"poll"` // publishes routes. Default: off
 }
@@ -152,9 +152,6 @@ func (s *Settings) trust(t *TrustSettings, from Sources) (*httpsig.Trust, error)
 		return nil, nil
 	}
 	out := &httpsig.Trust{MaxAge: time.Duration(s.Age)}
-	if s.Age == 0 {
-		out.MaxAge = 168 * time.Hour
-	}
 	out.MaxAge = max(out.MaxAge, 0)
 	var faults []error
 	for _, f := range []struct {

@@ -30,7 +30,7 @@ type Trust struct {
 	Policies      []x509.OID          // Default any. The signer's certificate must state one of them, and the path allow it.
 	Revocation    Revocation          // Default none.
 
-	MaxAge time.Duration // Default none. How old a signature may be.
+	MaxAge time.Duration // Default any. How old a signature may be; services seem to write the time of their own start.
 	Skew   time.Duration // Default 5m. How far in our future its time may lie.
 }
 
