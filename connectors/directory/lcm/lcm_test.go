@@ -17,8 +17,10 @@ import (
 	"oncegate/connectors/directory/answers"
 	"oncegate/connectors/directory/schematest"
 	"oncegate/connectors/directory/service"
+	"oncegate/connectors/rulecheck"
 	"oncegate/connectors/xmldoc"
 	"oncegate/schemas/codes"
+	"oncegate/schemas/rules"
 )
 
 const requestID = "urn:uuid:3a7ab005-fcc5-4985-905d-2af912556432"
@@ -349,4 +351,31 @@ func FuzzRead(f *testing.F) {
 		}
 		s.member("ES")
 	})
+}
+
+// TestResponsesKeepTheRules runs the business rules over both kinds of response.
+func TestResponsesKeepTheRules(t *testing.T) {
+	set, err := rulecheck.Rules(rules.SubmissionAnswer, "1.0", codes.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []Response{
+		{RequestID: requestID},
+		{RequestID: requestID, Faults: []Fault{{Code: CodeObject, Rule: "XSD", Text: "x"}, {Code: CodeAssociation, Rule: "R-EB-SUB-S036", Text: "y"}}},
+		{Faults: []Fault{{Code: CodeDataset, Rule: "XML", Text: "z"}}},
+	} {
+		doc, err := WriteResponse(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := xmldoc.ParseBytes(doc, xmldoc.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range set.Check(d.Root()) {
+			if f.Severity == rules.Fatal {
+				t.Errorf("%s %s\n%s", f.Rule, f.Path, doc)
+			}
+		}
+	}
 }

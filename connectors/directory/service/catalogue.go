@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"oncegate/connectors/directory/answers"
 	"oncegate/schemas/canon"
@@ -161,8 +160,8 @@ func (c *Catalogue) Requirement(id string) (answers.Requirement, bool) {
 
 // List returns a code list that is served.
 func (c *Catalogue) List(country, name string) (CodeList, bool) {
-	for url, l := range c.lists {
-		if l.Country == country && l.Name == name && strings.HasSuffix(url, country+"/"+name) {
+	for _, l := range c.lists {
+		if l.Country == country && l.Name == name {
 			return l, true
 		}
 	}
@@ -216,6 +215,31 @@ func (c *Catalogue) proofs(requirement, country string, match func(answers.Juris
 				}
 			}
 			out = append(out, list)
+		}
+	}
+	return out
+}
+
+// orphans returns the requirements that only this Member State describes and that
+// others refer to.
+func (c *Catalogue) orphans(country string) []answers.Requirement {
+	b := c.members[country].Broker
+	if b == nil {
+		return nil
+	}
+	var out []answers.Requirement
+	for _, r := range b.Requirements {
+		refers, describes := false, false
+		for at, m := range c.members {
+			if at == country || m.Broker == nil {
+				continue
+			}
+			describes = describes || slices.ContainsFunc(m.Broker.Requirements, func(o answers.Requirement) bool { return o.ID == r.ID })
+			refers = refers || slices.ContainsFunc(m.Broker.Frameworks, func(f Framework) bool { return slices.Contains(f.Requirements, r.ID) }) ||
+				slices.ContainsFunc(m.Broker.Proofs, func(p Proof) bool { return slices.Contains(p.Requirements, r.ID) })
+		}
+		if refers && !describes {
+			out = append(out, r)
 		}
 	}
 	return out

@@ -8,6 +8,8 @@ import (
 	"oncegate/connectors/directory/answers"
 )
 
+const maxAnswer = 256 // characters of one value that a person gives
+
 // dataServices answers the query of the Data Service Directory. Where a service
 // tells its providers apart by questions that are not answered yet, the answer is
 // DSD:ERR:0005; with the answers only providers that fit are left.

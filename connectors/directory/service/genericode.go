@@ -39,21 +39,18 @@ func (l Loader) genericode(list CodeList) ([]byte, error) {
 	columns := b.Root().Add(plain("ColumnSet"))
 	column := func(id, use, lang string) {
 		c := columns.Add(plain("Column")).Attr(plain("Id"), id).Attr(plain("Use"), use)
-		name := c.Add(plain("ShortName")).Text(id)
-		_ = name
+		c.Leaf(plain("ShortName"), id)
 		data := c.Add(plain("Data")).Attr(plain("Type"), "string")
 		if lang != "" {
 			data.Attr(plain("Lang"), lang)
 		}
 	}
 	column("code", "required", "")
-	var langs []string
 	seen := map[string]bool{}
 	for _, c := range list.Codes {
 		for _, n := range c.Names {
 			if !seen[n.Lang] {
 				seen[n.Lang] = true
-				langs = append(langs, n.Lang)
 				column("name-"+n.Lang, "optional", n.Lang)
 			}
 		}

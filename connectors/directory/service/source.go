@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"oncegate/connectors/directory/answers"
 )
 
 // Bounds on what is read from a disk.
@@ -188,13 +190,27 @@ func readFile(name string) (_ []byte, err error) {
 }
 
 // Replace puts the part of a Member State in the place of what there was, once it
-// is on disk. Faults are those of the new data alone; nothing changes then.
+// is on disk. Faults are those of the new data alone; nothing changes then. What it
+// said of requirements that others refer to stays: a requirement belongs to all, and
+// nobody's withdrawal breaks the data of others.
 func (s *Source) Replace(m Member, part Part) ([]*Fault, error) {
 	if !s.dir {
 		return nil, errors.New("replacing directory data: the data is one file; submissions need a directory")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if part == PartBroker {
+		b := Broker{}
+		if m.Broker != nil {
+			b = *m.Broker
+		}
+		for _, r := range s.Catalogue().orphans(m.Country) {
+			if !slices.ContainsFunc(b.Requirements, func(o answers.Requirement) bool { return o.ID == r.ID }) {
+				b.Requirements = append(slices.Clip(b.Requirements), r)
+			}
+		}
+		m.Broker = &b
+	}
 	data, err := encode(m, part)
 	if err != nil {
 		return nil, err
@@ -214,7 +230,7 @@ func (s *Source) Replace(m Member, part Part) ([]*Fault, error) {
 				ours = append(ours, f)
 			}
 		}
-		if len(ours) == 0 { // others refer to what would go, or the data on disk is broken already
+		if len(ours) == 0 { // the data on disk is broken already
 			return nil, fmt.Errorf("replacing directory data: %w", Join(faults))
 		}
 		return ours, nil

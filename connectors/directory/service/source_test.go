@@ -149,9 +149,13 @@ func TestReplace(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(dir, submitted, ".*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	// What others refer to cannot go.
-	if _, err := s.Replace(Member{Country: "ES"}, PartBroker); err == nil {
-		t.Error("requirements that others refer to were withdrawn")
+	// Requirements that others refer to stay.
+	if faults, err := s.Replace(Member{Country: "ES"}, PartBroker); err != nil || faults != nil {
+		t.Fatal(err, faults)
+	}
+	es2, _ := s.Catalogue().Member("ES")
+	if _, ok := s.Catalogue().Requirement(residence); !ok || len(es2.Broker.Types)+len(es2.Broker.Proofs) != 0 || len(es2.Broker.Requirements) != 2 {
+		t.Errorf("left of the broker: %+v", es2.Broker)
 	}
 	if _, err := open(t, filepath.Join(dir, "es.yaml")).Replace(es, PartBroker); err == nil {
 		t.Error("data in one file was replaced")
