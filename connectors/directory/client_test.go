@@ -249,15 +249,6 @@ func TestRules(t *testing.T) {
 func TestHostile(t *testing.T) {
 	r := newRig(t)
 	other := newRig(t)
-	good := func() []byte {
-		r.set(nil)
-		_, err := r.client(t).EvidenceTypes(bg, canon.EvidenceTypesQuery{Country: "ES", Requirement: residence})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return nil
-	}
-	good()
 	forge := func(from *rig, body string, edit func(http.Header)) http.HandlerFunc {
 		s := from.signer(t)
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -40,7 +40,7 @@ func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), log: &lines{}}
 	r.root = pkitest.Root("CS Root")
-	r.server = httptest.NewUnstartedServer(http.HandlerFunc(r.serve))
+	r.server = httptest.NewUnstartedServer(nil)
 	source, err := service.Open(service.SourceConfig{
 		Loader: service.Loader{Lists: codes.Default(), Base: "https://" + r.server.Listener.Addr().String()},
 		Path:   filepath.Join("..", "..", "deploy", "directory"),
@@ -68,8 +68,6 @@ func newRig(t testing.TB) *rig {
 	t.Cleanup(r.server.Close)
 	return r
 }
-
-func (r *rig) serve(http.ResponseWriter, *http.Request) {}
 
 func (r *rig) signer(t testing.TB) *httpsig.Signer {
 	t.Helper()
