@@ -388,6 +388,7 @@ func TestHeaders(t *testing.T) {
 		{"two signatures", with(func(h http.Header) { h.Add(HeaderSignature, h.Get(HeaderSignature)) }), "once each"},
 		{"a list of digests", with(func(h http.Header) { h.Set(HeaderDigest, h.Get(HeaderDigest)+",SHA-512=AAAA") }), "base64"},
 		{"a weak digest", with(func(h http.Header) { h.Set(HeaderDigest, "MD5=AAAA") }), "not SHA-256"},
+		{"the digest renamed after signing", with(func(h http.Header) { h.Set(HeaderDigest, "sha-256"+h.Get(HeaderDigest)[7:]) }), "not good"},
 		{"the digest in hex", with(func(h http.Header) { h.Set(HeaderDigest, "SHA-256="+string(sum[:8])) }), "base64"},
 		{"too long", with(func(h http.Header) { h.Set(HeaderSignature, strings.Repeat("A", maxSignature+1)) }), "too long"},
 		{"not detached", with(func(h http.Header) {

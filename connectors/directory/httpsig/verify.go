@@ -125,8 +125,8 @@ func headers(h http.Header) (digest, sig string, err error) {
 const digestPrefix = "SHA-256="
 
 func checkDigest(digest string, body []byte) error {
-	value, ok := strings.CutPrefix(digest, digestPrefix)
-	if !ok {
+	name, value, _ := strings.Cut(digest, "=")
+	if !strings.EqualFold(name+"=", digestPrefix) { // RFC 3230 4.1.1: in any case
 		return errors.New("the digest is not SHA-256 alone")
 	}
 	want, err := base64.StdEncoding.Strict().DecodeString(value)
