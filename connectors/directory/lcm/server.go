@@ -3,6 +3,7 @@ package lcm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -12,6 +13,7 @@ import (
 	"oncegate/connectors/directory/answers"
 	"oncegate/connectors/directory/service"
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/codes"
 )
 
 // ServerConfig is what a Server needs.
@@ -22,16 +24,17 @@ type ServerConfig struct {
 	// Required for ServeHTTP.
 	Submitter func(*http.Request) (country string, ok bool)
 
-	// Inspect checks a document against further rules before it is read. Default none.
-	Inspect func(part service.Part, root xmldoc.Element) []Fault
-
+	Lists    *codes.Lists // Default the published ones. For the rules.
 	MaxBytes int64        // Default 16 MiB. Of one submission.
 	Logger   *slog.Logger // Default none.
 }
 
 // A Server takes submissions and puts their data in the place of what the
 // submitting Member State told before. It is safe for concurrent use.
-type Server struct{ conf ServerConfig }
+type Server struct {
+	conf  ServerConfig
+	judge *judge
+}
 
 // NewServer returns a server.
 func NewServer(c ServerConfig) (*Server, error) {
@@ -44,7 +47,11 @@ func NewServer(c ServerConfig) (*Server, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{conf: c}, nil
+	j, err := newJudge(c.Lists)
+	if err != nil {
+		return nil, fmt.Errorf("configuring lcm: %w", err)
+	}
+	return &Server{conf: c, judge: j}, nil
 }
 
 // Accept judges the submission of a Member State and, if nothing is wrong with it,
@@ -58,8 +65,8 @@ func (s *Server) Accept(ctx context.Context, country string, part service.Part, 
 	}
 	sub, faults := Read(parsed.Root())
 	r := Response{RequestID: sub.ID, Faults: faults}
-	if len(faults) == 0 && s.conf.Inspect != nil && sub.Part != "" {
-		r.Faults = s.conf.Inspect(sub.Part, parsed.Root())
+	if r.OK() && sub.Part != "" { // an empty one withdraws everything; R-DSD-SUB-S036 would forbid it
+		r.Faults = s.judge.faults(sub.Part, parsed.Root())
 	}
 	if !r.OK() {
 		return s.answer(ctx, country, part, r), nil

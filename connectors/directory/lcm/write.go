@@ -18,6 +18,9 @@ func Write(s Submission, edition answers.Edition) ([]byte, error) {
 	}
 	w := &answers.Writer{}
 	w.Root("lcm:SubmitObjectsRequest", "xmlns:lcm", rim.SpaceLCM, "id", s.ID, "checkReferences", "true")
+	if edition != answers.Edition10 { // which does not name itself
+		w.String("SpecificationIdentifier", string(edition))
+	}
 	w.Open("rim:RegistryObjectList")
 	for _, o := range s.Objects {
 		w.Open("rim:RegistryObject", "id", o.ID)
