@@ -74,6 +74,7 @@ type donePage struct {
 	frame
 	Heading  string // key
 	Text     string // key
+	Ready    moment // when evidence that is not ready yet will be
 	Outcomes []outcome
 	Back     string
 	BackHost string
@@ -116,6 +117,10 @@ func (p *Preview) done(w http.ResponseWriter, r *http.Request) error {
 	switch end {
 	case exchange.Delivered, exchange.Declined, "":
 		page.Heading, page.Text = "done.title", "done.text"
+	case exchange.Deferred:
+		page.Heading, page.Text, page.Ready = "deferred.title", "deferred.text", at(c.AvailableAt)
+	case exchange.Withdrawn:
+		page.Heading, page.Text = "withdrawn.title", "withdrawn.text"
 	case exchange.ExpiredP:
 		page.Heading, page.Text = "expired.title", "expired.text"
 	case exchange.Failed:

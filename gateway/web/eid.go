@@ -17,6 +17,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"oncegate/gateway/exchange"
 	"oncegate/gateway/preview"
 	"oncegate/schemas/canon"
 )
@@ -177,7 +178,7 @@ func (e *eid) loginURL(ctx context.Context, l preview.Login, lang string) (strin
 
 // subject turns the code into the person that the eID means states. want says
 // which of the two kinds of person is looked for.
-func (e *eid) subject(ctx context.Context, code string, l preview.Login, want canon.Subject) (canon.Subject, error) {
+func (e *eid) subject(ctx context.Context, code string, l preview.Login, private *exchange.Private) (canon.Subject, error) {
 	denied := func(err error) (canon.Subject, error) {
 		return canon.Subject{}, canon.NewFault(canon.CodeUnauthenticated, err, "the login could not be checked")
 	}
@@ -208,7 +209,7 @@ func (e *eid) subject(ctx context.Context, code string, l preview.Login, want ca
 	if len(e.cfg.ACRValues) > 0 && !slices.Contains(e.cfg.ACRValues, claims.ACR) {
 		return denied(errors.New("the level of assurance is not one of those asked for"))
 	}
-	if _, ok := e.read(all, want); !ok && p.UserInfoEndpoint() != "" {
+	if _, ok := e.party(all, private); !ok && p.UserInfoEndpoint() != "" {
 		info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(token))
 		if err != nil {
 			return denied(withoutBody(err))
@@ -223,7 +224,7 @@ func (e *eid) subject(ctx context.Context, code string, l preview.Login, want ca
 			}
 		}
 	}
-	s, ok := e.read(all, want)
+	s, ok := e.party(all, private)
 	if !ok {
 		return denied(errors.New("the eID states no minimum data set"))
 	}
@@ -232,6 +233,26 @@ func (e *eid) subject(ctx context.Context, code string, l preview.Login, want ca
 
 // identifier is the form of an eIDAS person identifier.
 var identifier = regexp.MustCompile(`^[A-Za-z]{2}/[A-Za-z]{2}/\S{1,250}$`)
+
+// party takes out of the claims whoever of the request they are about: the person
+// or company itself, or who acts for it. Where it is nobody of these, it is whom the
+// claims are about at all.
+func (e *eid) party(claims map[string]any, private *exchange.Private) (first canon.Subject, ok bool) {
+	r := private.Representative
+	for _, want := range []canon.Subject{private.Subject, {Natural: r.Natural}, {Legal: r.Legal}} {
+		if want == (canon.Subject{}) {
+			continue
+		}
+		who, readable := e.read(claims, want)
+		if readable && private.Admits(who) {
+			return who, true
+		}
+		if readable && !ok {
+			first, ok = who, true
+		}
+	}
+	return first, ok
+}
 
 // read takes the minimum data set out of the claims.
 func (e *eid) read(claims map[string]any, want canon.Subject) (canon.Subject, bool) {

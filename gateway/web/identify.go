@@ -80,7 +80,7 @@ func (p *Preview) callback(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, p.address(c, "login-failed"), http.StatusSeeOther)
 		return nil
 	}
-	who, err := p.eid.subject(r.Context(), q.Get("code"), login, private.Subject)
+	who, err := p.eid.subject(r.Context(), q.Get("code"), login, private)
 	if f := canon.AsFault(err); f != nil {
 		if f.Code != canon.CodeUnauthenticated {
 			return err
@@ -91,7 +91,7 @@ func (p *Preview) callback(w http.ResponseWriter, r *http.Request) error {
 	}
 	// The core compares too and records; a second visitor must not see what the
 	// first one opened, so the page compares for itself (TDD 4.9).
-	match := private.Subject.Matches(who)
+	match := private.Admits(who)
 	var opened canon.MessageID
 	if !match || c.Phase == exchange.PreviewOffered {
 		opened, err = p.publish(r.Context(), c.ID, "opened:"+login.State, &canon.PreviewOpened{

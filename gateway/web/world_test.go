@@ -179,6 +179,8 @@ func (w *world) answer(ctx context.Context, m canon.Message, q *canon.RegisterQu
 			docs = oneDocument
 		}
 		rec.Documents = docs(w, m.Conversation)
+	} else if w.found == canon.RecordDeferred {
+		rec.AvailableAt = start.Add(240 * time.Hour)
 	} else {
 		rec.Code = canon.CodeEvidenceNotFound
 	}
