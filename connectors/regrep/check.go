@@ -48,7 +48,7 @@ func (j judge) header(ed *edition, h *ebms.UserMessage) ([]rulecheck.Finding, er
 	if err != nil {
 		return nil, breaks(rulecheck.LayerXML, "", "the header holds a character that XML does not allow")
 	}
-	doc, err := xmldoc.ParseBytes(block, xmldoc.Limits{})
+	doc, err := xmldoc.ParseKept(block, xmldoc.Limits{})
 	if err != nil {
 		return nil, fmt.Errorf("reading header for its rules: %w", err)
 	}

@@ -236,10 +236,15 @@ func (c *Codec) document(in edelivery.Incoming, doc rules.Document) (xmldoc.Elem
 		return xmldoc.Element{}, fmt.Errorf("opening document: %w", err)
 	}
 	defer f.Close()
-	d, err := xmldoc.Parse(f, xmldoc.Limits{MaxBytes: int(c.maxDocument)})
+	var b bytes.Buffer
+	b.Grow(int(max(part.Size, 0)) + bytes.MinRead)
+	if _, err := b.ReadFrom(io.LimitReader(f, c.maxDocument+1)); err != nil {
+		return xmldoc.Element{}, fmt.Errorf("reading document: %w", err)
+	}
+	d, err := xmldoc.ParseKept(b.Bytes(), xmldoc.Limits{MaxBytes: int(c.maxDocument)})
 	if err != nil {
 		broken, ok := errors.AsType[*xmldoc.ParseError](err)
-		if !ok || broken.Reason == xmldoc.ReasonRead {
+		if !ok {
 			return xmldoc.Element{}, fmt.Errorf("reading document: %w", err)
 		}
 		return xmldoc.Element{}, breaks(rulecheck.LayerXML, "", "%s", strings.TrimPrefix(broken.Error(), "xml:"))

@@ -18,7 +18,7 @@ import (
 // reread hands what was written to the rules and the reader of the same edition: no
 // document leaves that we would refuse ourselves.
 func (c *Codec) reread(ed *edition, specification string, kind rules.Document, document []byte) (decoded, error) {
-	doc, err := xmldoc.ParseBytes(document, xmldoc.Limits{})
+	doc, err := xmldoc.ParseKept(document, xmldoc.Limits{})
 	if err != nil {
 		return decoded{}, fmt.Errorf("reading own document: %w", err)
 	}
