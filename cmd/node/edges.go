@@ -38,7 +38,11 @@ func (n *Node) buildEDelivery(ctx context.Context) error {
 	}
 	n.pmodes = live
 	n.work = append(n.work, watch)
-	codec, err := regrep.New(regrep.Config{Reporter: n.cfg.Authority.agent(), ContentDomain: live.Table().Own().Domain})
+	lists, err := n.cfg.Lists()
+	if err != nil {
+		return err
+	}
+	codec, err := regrep.New(regrep.Config{Reporter: n.cfg.Authority.agent(), ContentDomain: live.Table().Own().Domain, Lists: lists})
 	if err != nil {
 		return err
 	}
