@@ -114,7 +114,7 @@ func (h *Handler) search(w http.ResponseWriter, r *http.Request, part Part) {
 	q := &asking{cat: h.conf.Source.Catalogue(), lists: h.conf.Source.loader.Lists, edition: edition}
 	a := answers.Answer{Edition: edition}
 	refuse := func(detail string) {
-		a.Exceptions = []answers.Exception{malformed(partOf(part, q.params.Get("queryId")), detail).exception(edition)}
+		a.Exceptions = []answers.Exception{malformed(partOf(part, q.params.Get("queryId")), detail).exception()}
 	}
 	var err error
 	switch {

@@ -52,10 +52,28 @@ func (l Loader) member(name string, data []byte) (Member, []reference, []*Fault)
 	if f.Directory != nil {
 		m.Directory = r.directory(*f.Directory)
 	}
+	if f.Broker != nil && f.Directory != nil {
+		r.served(f.Broker.Types, f.Directory.Services)
+	}
 	if f.Broker == nil && f.Directory == nil {
 		r.fault(f.At, "broker or directory; an empty one is written {}", "the file has no data")
 	}
 	return m, r.refs, r.faults
+}
+
+// served warns of evidence types that one service knows and the other does not:
+// what is issued at home is listed for others too (B-008).
+func (r *loading) served(types []typeFile, services []serviceFile) {
+	for _, t := range types {
+		if !slices.ContainsFunc(services, func(s serviceFile) bool { return s.EvidenceType == t.ID }) {
+			r.warn(t.At, "list it under directory.services", "evidence type %q is served by no data service", t.ID)
+		}
+	}
+	for _, s := range services {
+		if !slices.ContainsFunc(types, func(t typeFile) bool { return t.ID == s.EvidenceType }) {
+			r.warn(s.At, "list it under broker.evidence_types", "data service of an evidence type that the broker does not know")
+		}
+	}
 }
 
 // unique reports a second use of an id.

@@ -51,7 +51,7 @@ func (q *asking) answer(part Part) answers.Answer {
 		no = unknownQuery(part)
 	}
 	if no != nil {
-		a.Exceptions = []answers.Exception{no.exception(q.edition)}
+		a.Exceptions = []answers.Exception{no.exception()}
 	}
 	return a
 }

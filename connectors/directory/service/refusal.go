@@ -79,7 +79,7 @@ func input(s answers.DataService, concepts []answers.Concept, place *answers.Det
 	}
 }
 
-func (r *refusal) exception(answers.Edition) answers.Exception {
+func (r *refusal) exception() answers.Exception {
 	x := answers.Exception{Type: r.kind, Code: r.code, Message: r.message, Severity: rim.SeverityError, Detail: r.detail}
 	if r.ask != nil {
 		x.Severity, x.Service, x.Concepts, x.Determination = answers.SeverityAdditionalInput, r.ask, r.concepts, r.place

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"oncegate/connectors/directory/answers"
 	"oncegate/connectors/xmldoc"
 	"oncegate/schemas/codes"
 )
@@ -206,4 +207,60 @@ func TestCodeList(t *testing.T) {
 	if w.Code != http.StatusNotFound {
 		t.Errorf("unknown list: %d", w.Code)
 	}
+}
+
+// TestEveryCode draws every code of the lists, with its type and severity as the
+// lists have them.
+func TestEveryCode(t *testing.T) {
+	h := handler(t, Config{Source: deployed(t)})
+	const v2, v12 = "oots-cs:v2.0", "oots-cs:v1.2"
+	tests := map[string]struct {
+		accept, path string
+		params       []string
+	}{
+		codeEBEmpty:       {v2, "/eb", []string{"queryId", QueryRequirements, "procedure-id", "W1"}},
+		codeEBRequirement: {v2, "/eb", []string{"queryId", QueryEvidenceTypes, "requirement-id", birth[:len(birth)-1] + "9"}},
+		codeEBParameters:  {v2, "/eb", nil},
+		codeEBLevel:       {v12, "/eb", []string{"queryId", QueryRequirements, "jurisdiction-admin-l2", "x"}},
+		codeEBProcedure:   {v2, "/eb", []string{"queryId", QueryRequirements, "procedure-id", "x"}},
+		codeEBCountry:     {v2, "/eb", []string{"queryId", QueryRequirements, "country-code", "x"}},
+		codeEBQuery:       {v2, "/eb", []string{"queryId", "x"}},
+		codeDSDEmpty:      {v2, "/dsd", []string{"queryId", QueryDataServices, "evidence-type-classification", birthES, "country-code", "SI"}},
+		codeDSDType:       {v2, "/dsd", []string{"queryId", QueryDataServices, "evidence-type-classification", birthES[:len(birthES)-1] + "9", "country-code", "ES"}},
+		codeDSDParameters: {v2, "/dsd", nil},
+		codeDSDQuery:      {v2, "/dsd", []string{"queryId", QueryRequirements}},
+		codeDSDInput:      {v2, "/dsd", []string{"queryId", QueryDataServices, "evidence-type-classification", livesES, "country-code", "ES"}},
+		codeDSDValue:      {v2, "/dsd", []string{"queryId", QueryDataServices, "evidence-type-classification", livesES, "country-code", "ES", region, "x"}},
+	}
+	for _, list := range []string{"EBErrorCodes", "DSDErrorCodes"} {
+		for _, code := range codes.Default().Codes(list) {
+			tt, ok := tests[code]
+			if !ok {
+				t.Errorf("no query draws %s", code)
+				continue
+			}
+			params := url.Values{}
+			for i := 0; i < len(tt.params); i += 2 {
+				params.Set(tt.params[i], tt.params[i+1])
+			}
+			root, _ := ask(t, h, tt.path+"/rest/search", tt.accept, params)
+			a, err := answers.Read(root)
+			if err != nil || len(a.Exceptions) != 1 {
+				t.Fatalf("%s: %v %+v", code, err, a.Exceptions)
+			}
+			x, want := a.Exceptions[0], codesEntry(t, list, code)
+			if x.Code != code || "rs:"+x.Type != want.Type || x.Severity != want.Severity || x.Detail == "" {
+				t.Errorf("%s: got %+v, want %+v", code, x, want)
+			}
+		}
+	}
+}
+
+func codesEntry(t *testing.T, list, code string) codes.Entry {
+	t.Helper()
+	e, ok := codes.Default().Entry(list, code)
+	if !ok {
+		t.Fatalf("%s has no %s", list, code)
+	}
+	return e
 }
