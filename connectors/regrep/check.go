@@ -52,7 +52,11 @@ func (j judge) header(ed *edition, h *ebms.UserMessage) ([]rulecheck.Finding, er
 	if err != nil {
 		return nil, fmt.Errorf("reading header for its rules: %w", err)
 	}
-	return j.check(ed, rules.EDMHeader, doc.Root()), nil
+	findings := j.check(ed, rules.EDMHeader, doc.Root())
+	for i := range findings { // lines of the block above are nobody's
+		findings[i].Line, findings[i].Column = 0, 0
+	}
+	return findings, nil
 }
 
 // fatal makes a violation of findings if one of them is fatal.

@@ -193,8 +193,13 @@ func TestFailuresAroundUsAreNotThePeersFault(t *testing.T) {
 }
 
 func TestHostileDocuments(t *testing.T) {
+	for _, file := range []string{"request-full", "1.2/request-first", "1.0/request-first"} {
+		t.Run(file, func(t *testing.T) { hostile(t, golden(t, file)) })
+	}
+}
+
+func hostile(t *testing.T, doc string) {
 	c := newCodec(t, func(c *Config) { c.MaxDocument = 1 << 20 })
-	doc := golden(t, "request-full")
 	for name, bad := range map[string]string{
 		"doctype":           "<!DOCTYPE a [<!ENTITY b 'c'>]>" + doc,
 		"entity":            strings.Replace(doc, "Maija", "&lol;", 1),

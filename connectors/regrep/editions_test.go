@@ -192,9 +192,8 @@ func TestExchangesWithoutExchangeId(t *testing.T) {
 	})
 }
 
-// TestAnswersAreInTheVersionOfTheRequest, also those to what cannot be read.
-//
-// Covers: B-039
+// TestRefusalsAreInTheVersionOfTheRequest: also of one that cannot be read; of a version
+// that is not spoken, the refusal names those that are.
 func TestRefusalsAreInTheVersionOfTheRequest(t *testing.T) {
 	c := newCodec(t)
 	for _, tt := range []struct {
@@ -309,5 +308,42 @@ func TestExceptionWordingIsThatOfTheEdition(t *testing.T) {
 	}
 	if got := Specifications(); !slices.Equal(got, []string{"oots-edm:v2.0", "oots-edm:v1.2", "oots-edm:v1.1", "oots-edm:v1.0"}) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestWalletIdentities: the attributes of profile eidas2 (Reg. (EU) 2024/2977), 2.0 only.
+func TestWalletIdentities(t *testing.T) {
+	c := newCodec(t)
+	wallet := func(change func(*canon.NaturalPerson)) *canon.EvidenceRequest {
+		q := requestSample()
+		p := &canon.NaturalPerson{Assurance: "High", Identifier: "FI/NL/1234567890", Scheme: canon.SchemeEidas2, FamilyName: "Esimerkki", GivenName: "Maija",
+			BirthDate: "1990-01-01", BirthName: "Maija#Malli", PlaceOfBirth: "Oulu", Gender: "2", Nationality: "FI"}
+		change(p)
+		q.Private = canon.Clear(canon.RequestPrivate{Subject: canon.Subject{Natural: p}})
+		return q
+	}
+	q := wallet(func(*canon.NaturalPerson) {})
+	out, _, err := c.Encode(t.Context(), message(q), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := decodeOne(t, c, carry(out, &q.Envelope), nil)
+	if d := cmp.Diff(received(q, "carried@example"), got.Body, equal); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	for name, change := range map[string]func(*canon.NaturalPerson){
+		"another level":     func(p *canon.NaturalPerson) { p.Assurance = "Low" },
+		"one birth name":    func(p *canon.NaturalPerson) { p.BirthName = "Malli" },
+		"no place of birth": func(p *canon.NaturalPerson) { p.PlaceOfBirth = "" },
+		"no nationality":    func(p *canon.NaturalPerson) { p.Nationality = "" },
+	} {
+		if _, _, err := c.Encode(t.Context(), message(wallet(change)), nil); err == nil || !strings.Contains(err.Error(), "R-EDM-REQ-C12") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	q = wallet(func(*canon.NaturalPerson) {})
+	q.Specification = "oots-edm:v1.2"
+	if _, _, err := c.Encode(t.Context(), message(q), nil); err == nil {
+		t.Error("1.2 has a wallet")
 	}
 }
