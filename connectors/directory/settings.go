@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"oncegate/connectors/certpath"
 	"oncegate/connectors/directory/answers"
 	"oncegate/connectors/directory/httpsig"
 )
@@ -99,8 +100,8 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 
 // Sources give Settings what the process has.
 type Sources struct {
-	Read       func(name string) ([]byte, error)             // Required. Reads a file that is no secret.
-	Revocation func(mode string) (httpsig.Revocation, error) // Required where trust asks for revocation, soft or hard.
+	Read       func(name string) ([]byte, error)              // Required. Reads a file that is no secret.
+	Revocation func(mode string) (certpath.Revocation, error) // Required where trust asks for revocation, soft or hard.
 }
 
 // Config makes a configuration of the settings for a deployment in a country; what a

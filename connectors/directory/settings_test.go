@@ -10,8 +10,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"oncegate/connectors/certpath"
 	"oncegate/connectors/directory/answers"
-	"oncegate/connectors/directory/httpsig"
 	"oncegate/connectors/pkitest"
 )
 
@@ -36,7 +36,7 @@ func TestSettings(t *testing.T) {
 			}
 			return nil, fs.ErrNotExist
 		},
-		Revocation: func(mode string) (httpsig.Revocation, error) {
+		Revocation: func(mode string) (certpath.Revocation, error) {
 			if mode != "hard" {
 				return nil, errors.New("another mode")
 			}

@@ -150,7 +150,7 @@ func TestTrust(t *testing.T) {
 		{"a certificate for encryption", encrypts.trust(), encrypts.signed(t, body), "does not allow signatures"},
 		{"subject", with(func(t *Trust) { t.Subject = regexp.MustCompile(`^CN=CS-TEST$`) }), h, ""},
 		{"another subject", with(func(t *Trust) { t.Subject = regexp.MustCompile(`^CN=CS-PROD$`) }), h, "pattern of subjects"},
-		{"policy", with(func(t *Trust) { t.Policies = []x509.OID{oid(1, 2, 3)} }), h, "none of the policies"},
+		{"policy", with(func(t *Trust) { t.Policies = []x509.OID{oid(1, 2, 3)} }), h, "for the agreed policies"},
 		{"the policy", &Trust{Anchors: []*x509.Certificate{pol.root.Cert}, Policies: []x509.OID{oid(1, 2, 3)}}, pol.signed(t, body), ""},
 		{"revoked", with(func(t *Trust) { t.Revocation = verdict{err: revoked} }), h, "revoked"},
 		{"not revoked", with(func(t *Trust) { t.Revocation = verdict{until: at.Add(time.Hour)} }), h, ""},

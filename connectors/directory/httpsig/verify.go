@@ -15,9 +15,10 @@ import (
 	"math/big"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
+
+	"oncegate/connectors/certpath"
 )
 
 // Trust says whose signatures are believed: of the pinned certificates, and of
@@ -28,16 +29,10 @@ type Trust struct {
 	Intermediates []*x509.Certificate // besides those that come with a signature
 	Subject       *regexp.Regexp      // Default any. Of the subject as RFC 2253 writes it; not anchored by itself.
 	Policies      []x509.OID          // Default any. The signer's certificate must state one of them, and the path allow it.
-	Revocation    Revocation          // Default none.
+	Revocation    certpath.Revocation // Default none.
 
 	MaxAge time.Duration // Default any. How old a signature may be; services seem to write the time of their own start.
 	Skew   time.Duration // Default 5m. How far in our future its time may lie.
-}
-
-// A Revocation says whether a certificate of a path, leaf first and anchor last,
-// was taken back. A good answer holds until the given time at most.
-type Revocation interface {
-	Check(ctx context.Context, path []*x509.Certificate, now time.Time) (until time.Time, err error)
 }
 
 // Signed is what a good signature says.
@@ -59,7 +54,7 @@ func (s Signed) Subject() string {
 var ErrUnsigned = errors.New("the answer is not signed")
 
 // ErrRevocation is in the chain of an error that comes from asking for revocation.
-var ErrRevocation = errors.New("checking revocation")
+var ErrRevocation = certpath.ErrRevocation
 
 // Validate says why nothing can be trusted.
 func (t *Trust) Validate() error {
@@ -160,7 +155,7 @@ func (t *Trust) path(ctx context.Context, p *protected, now time.Time) (time.Tim
 	}
 	leaf := p.chain[0]
 	switch {
-	case leaf.IsCA:
+	case leaf.IsCA: // also of a pinned one
 		return time.Time{}, errors.New("the signer's certificate is one of an authority")
 	case now.Before(leaf.NotBefore) || now.After(leaf.NotAfter):
 		return time.Time{}, fmt.Errorf("the signer's certificate is valid from %s to %s", leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly))
@@ -178,49 +173,21 @@ func (t *Trust) path(ctx context.Context, p *protected, now time.Time) (time.Tim
 	if subject := leaf.Subject.String(); t.Subject != nil && !t.Subject.MatchString(subject) {
 		return time.Time{}, fmt.Errorf("the signer %q does not match the pattern of subjects", subject)
 	}
-	// x509 alone would take a certificate without any policy.
-	if len(t.Policies) > 0 && !slices.ContainsFunc(leaf.Policies, func(o x509.OID) bool { return slices.ContainsFunc(t.Policies, o.Equal) }) {
-		return time.Time{}, errors.New("the signer's certificate is for none of the policies")
-	}
 	return t.chain(ctx, p.chain, now)
 }
 
 const maxRSABits = 8192 // what a signature costs to check grows with the square of the key
 
 func (t *Trust) chain(ctx context.Context, chain []*x509.Certificate, now time.Time) (time.Time, error) {
-	anchors, intermediates := x509.NewCertPool(), x509.NewCertPool()
-	for _, a := range t.Anchors {
-		anchors.AddCert(a)
-	}
-	for _, i := range append(chain[1:len(chain):len(chain)], t.Intermediates...) {
+	intermediates := append(chain[1:len(chain):len(chain)], t.Intermediates...)
+	for _, i := range intermediates {
 		if k, ok := i.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSABits {
 			return time.Time{}, errors.New("a certificate of x5c has a key that is too large")
 		}
-		intermediates.AddCert(i)
 	}
-	paths, err := chain[0].Verify(x509.VerifyOptions{
-		Roots: anchors, Intermediates: intermediates, CurrentTime: now,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, CertificatePolicies: t.Policies,
-	})
-	if err != nil {
-		return time.Time{}, fmt.Errorf("validating certificate path: %w", err)
-	}
-	until := chain[0].NotAfter
-	for _, c := range paths[0] {
-		if c.NotAfter.Before(until) {
-			until = c.NotAfter
-		}
-	}
-	if t.Revocation != nil {
-		good, err := t.Revocation.Check(ctx, paths[0], now)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("%w: %w", ErrRevocation, err)
-		}
-		if !good.IsZero() && good.Before(until) {
-			until = good
-		}
-	}
-	return until, nil
+	return certpath.Rules{
+		Anchors: certpath.Pool(t.Anchors), Intermediates: certpath.Pool(intermediates), Policies: t.Policies, Revocation: t.Revocation,
+	}.Verify(ctx, chain[0], now)
 }
 
 // verify checks the signature. The key decides together with the algorithm: none

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"oncegate/connectors/certpath"
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/naptr"
@@ -153,7 +154,9 @@ func (r *Resolver) domain(ctx context.Context, cert *x509.Certificate, t *Transp
 		return nil
 	}
 	trust := t.Partner.Trust
-	until, err := path(ctx, cert, pathRules{trust.Anchors, trust.Intermediates, trust.Policies, trust.Revocation}, now)
+	until, err := certpath.Rules{
+		Anchors: certpath.Pool(trust.Anchors), Intermediates: certpath.Pool(trust.Intermediates), Policies: trust.Policies, Revocation: trust.Revocation,
+	}.Verify(ctx, cert, now)
 	if err != nil {
 		return err
 	}

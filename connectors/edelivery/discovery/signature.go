@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"oncegate/connectors/certpath"
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/wssec"
 	"oncegate/connectors/xmldoc"
@@ -138,7 +139,9 @@ func (s Signers) trusted(ctx context.Context, info xmldoc.Element, now time.Time
 	if subject := leaf.Subject.String(); s.Subject != nil && !s.Subject.MatchString(subject) {
 		return signer{}, fmt.Errorf("the signer %q does not match the pattern of subjects", subject)
 	}
-	until, err := path(ctx, leaf, pathRules{s.Anchors, append(rest, s.Intermediates...), s.Policies, s.Revocation}, now)
+	until, err := certpath.Rules{
+		Anchors: certpath.Pool(s.Anchors), Intermediates: certpath.Pool(append(rest, s.Intermediates...)), Policies: s.Policies, Revocation: s.Revocation,
+	}.Verify(ctx, leaf, now)
 	return signer{leaf, until}, err
 }
 
@@ -164,50 +167,6 @@ func leafOf(all []*x509.Certificate) (*x509.Certificate, []*x509.Certificate, er
 		return nil, nil, errors.New("the signature brings no certificate of a signer")
 	}
 	return leaf, rest, nil
-}
-
-// pathRules is what a path must keep.
-type pathRules struct {
-	anchors, intermediates []*x509.Certificate
-	policies               []x509.OID
-	revocation             wssec.Revocation
-}
-
-// path validates a path from the certificate to an anchor, and returns until when it holds.
-func path(ctx context.Context, c *x509.Certificate, r pathRules, now time.Time) (time.Time, error) {
-	if c.IsCA {
-		return time.Time{}, errors.New("the certificate is one of an authority")
-	}
-	anchors, intermediates := x509.NewCertPool(), x509.NewCertPool()
-	for _, a := range r.anchors {
-		anchors.AddCert(a)
-	}
-	for _, i := range r.intermediates {
-		intermediates.AddCert(i)
-	}
-	paths, err := c.Verify(x509.VerifyOptions{
-		Roots: anchors, Intermediates: intermediates, CurrentTime: now,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, CertificatePolicies: r.policies,
-	})
-	if err != nil {
-		return time.Time{}, fmt.Errorf("validating certificate path: %w", err)
-	}
-	until := c.NotAfter
-	for _, ca := range paths[0] {
-		if ca.NotAfter.Before(until) {
-			until = ca.NotAfter
-		}
-	}
-	if r.revocation != nil {
-		good, err := r.revocation.Check(ctx, paths[0], now)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("checking revocation: %w", err)
-		}
-		if !good.IsZero() && good.Before(until) {
-			until = good
-		}
-	}
-	return until, nil
 }
 
 // trustVerdict tells a revocation that nobody could look up from a refusal.

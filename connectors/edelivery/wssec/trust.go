@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"oncegate/connectors/certpath"
 	"oncegate/connectors/edelivery/ebms"
 )
 
@@ -34,13 +35,10 @@ type Trust struct {
 	Revocation Revocation              // Default none
 }
 
-// A Revocation says whether a certificate of a path was taken back. The path has the
-// leaf first and the anchor last. A good answer holds until the given time at most.
-// Errors are *ebms.Error: FailedAuthentication of what was revoked, and
-// DeliveryFailure, our temporary fault, where nobody could tell.
-type Revocation interface {
-	Check(ctx context.Context, path []*x509.Certificate, now time.Time) (until time.Time, err error)
-}
+// A Revocation says whether a certificate of a path was taken back. Its errors are
+// *ebms.Error: FailedAuthentication of what was revoked, and DeliveryFailure, our
+// temporary fault, where nobody could tell.
+type Revocation = certpath.Revocation
 
 // A Verifier checks the certificates of one partner and remembers those that it
 // found good. It is safe for concurrent use.
@@ -76,7 +74,7 @@ func NewVerifier(t Trust) (*Verifier, error) {
 	if len(t.Anchors) > 0 && len(t.Names) == 0 {
 		return nil, errors.New("trust anchors without the names of the partner's certificates")
 	}
-	v := &Verifier{trust: t, anchors: x509.NewCertPool(), intermediates: x509.NewCertPool()}
+	v := &Verifier{trust: t, anchors: certpath.Pool(t.Anchors), intermediates: certpath.Pool(t.Intermediates)}
 	v.signers, v.recipients = map[[sha256.Size]byte]remembered{}, map[[sha256.Size]byte]remembered{}
 	for _, n := range t.Names {
 		switch subject, err := parseName(n); {
@@ -88,12 +86,6 @@ func NewVerifier(t Trust) (*Verifier, error) {
 		default:
 			v.subjects = append(v.subjects, subject)
 		}
-	}
-	for _, c := range t.Anchors {
-		v.anchors.AddCert(c)
-	}
-	for _, c := range t.Intermediates {
-		v.intermediates.AddCert(c)
 	}
 	return v, nil
 }
@@ -143,7 +135,7 @@ func (v *Verifier) judge(ctx context.Context, der []byte, chain [][]byte, now ti
 			if err := usable(c, now, signs); err != nil {
 				return nil, until, err
 			}
-			until, err = v.revocation(ctx, v.upwards(c), c.NotAfter, now)
+			until, err = v.rules().Unrevoked(ctx, v.upwards(c), c.NotAfter, now)
 			return c, until, err
 		}
 	}
@@ -159,9 +151,6 @@ func (v *Verifier) judge(ctx context.Context, der []byte, chain [][]byte, now ti
 
 // path finds a path to an anchor and returns until when it holds.
 func (v *Verifier) path(ctx context.Context, c *x509.Certificate, chain [][]byte, now time.Time) (until time.Time, err error) {
-	if c.IsCA {
-		return until, errors.New("certificate of an authority cannot sign messages")
-	}
 	if !v.bears(c) {
 		return until, errors.New("certificate is not one of this partner")
 	}
@@ -185,78 +174,19 @@ func (v *Verifier) path(ctx context.Context, c *x509.Certificate, chain [][]byte
 			intermediates.AddCert(ca)
 		}
 	}
-	paths, err := c.Verify(x509.VerifyOptions{
-		Roots:               v.anchors,
-		Intermediates:       intermediates,
-		CurrentTime:         now,
-		KeyUsages:           []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-		CertificatePolicies: v.trust.Policies,
-	})
-	if err != nil {
-		return until, fmt.Errorf("validating certificate path: %w", err)
-	}
-	if len(v.trust.Policies) > 0 {
-		if paths = slices.DeleteFunc(paths, func(p []*x509.Certificate) bool { return !v.policed(p) }); len(paths) == 0 {
-			return until, errors.New("no certificate path for the agreed policies")
-		}
-	}
-	// Authorities that certify each other make several paths; one that holds is enough.
-	for _, p := range paths {
-		end := p[0].NotAfter
-		for _, ca := range p[1:] {
-			if ca.NotAfter.Before(end) {
-				end = ca.NotAfter
-			}
-		}
-		if until, err = v.revocation(ctx, p, end, now); err == nil {
-			return until, nil
-		}
-		// Where one path is not known, the certificate may be good: the peer tries again.
-		if e, ok := errors.AsType[*ebms.Error](err); ok && e.Code == ebms.DeliveryFailure {
-			return until, err
-		}
-	}
-	return until, err
+	rules := v.rules()
+	rules.Intermediates = intermediates
+	return rules.Verify(ctx, c, now)
 }
 
-var anyPolicy, _ = x509.OIDFromInts([]uint64{2, 5, 29, 32, 0})
-
-// policed reports whether a path is valid for one of the policies. Verify alone does not
-// say so: to it a path without policies is good unless an authority demands them. A
-// policy under another name, by the mappings of an authority, is not known.
-func (v *Verifier) policed(path []*x509.Certificate) bool {
-	below := path[:max(len(path)-1, 1)]
-	return slices.ContainsFunc(v.trust.Policies, func(want x509.OID) bool {
-		inhibit := len(path) // certificates until anyPolicy says nothing (RFC 5280 6.1.2)
-		for i, c := range slices.Backward(below) {
-			has := func(p x509.OID) bool { return slices.ContainsFunc(c.Policies, p.Equal) }
-			if !has(want) && (i == 0 || inhibit <= 0 || !has(anyPolicy)) {
-				return false
-			}
-			if !bytes.Equal(c.RawIssuer, c.RawSubject) {
-				inhibit--
-			}
-			if c.InhibitAnyPolicy > 0 || c.InhibitAnyPolicyZero {
-				inhibit = min(inhibit, c.InhibitAnyPolicy)
-			}
-		}
-		return true
-	})
-}
-
-// revocation asks for a path that holds until the given time otherwise.
-func (v *Verifier) revocation(ctx context.Context, path []*x509.Certificate, end, now time.Time) (until time.Time, err error) {
-	if v.trust.Revocation == nil {
-		return end, nil
+func (v *Verifier) rules() certpath.Rules {
+	return certpath.Rules{
+		Anchors: v.anchors, Intermediates: v.intermediates, Policies: v.trust.Policies, Revocation: v.trust.Revocation,
+		Passing: func(err error) bool { // nobody can tell now: the peer tries again
+			e, ok := errors.AsType[*ebms.Error](err)
+			return ok && e.Code == ebms.DeliveryFailure
+		},
 	}
-	good, err := v.trust.Revocation.Check(ctx, path, now)
-	if err != nil {
-		return until, fmt.Errorf("checking revocation: %w", err)
-	}
-	if good.Before(end) {
-		end = good
-	}
-	return end, nil
 }
 
 // upwards returns a certificate that needs no path with as many of its issuers as are
@@ -292,7 +222,7 @@ func (v *Verifier) CheckRecipient(ctx context.Context, c *x509.Certificate, now 
 	if v.remembers(v.recipients, key, now) != nil {
 		return nil
 	}
-	until, err := v.revocation(ctx, v.upwards(c), c.NotAfter, now)
+	until, err := v.rules().Unrevoked(ctx, v.upwards(c), c.NotAfter, now)
 	if err != nil {
 		return err
 	}
