@@ -210,8 +210,6 @@ func TestFaults(t *testing.T) {
 		{"wrong association", "SI", replace(eb, "AssociationType:ContainsEvidence", "AssociationType:FulfillsRequirement"), CodeAssociation, "R-EB-SUB-S037"},
 		{"association to nothing", "ES", replace(dsd, `targetObject="urn:uuid:`, `targetObject="urn:uuid:00000000-0000-0000-0000-000000000000" x="`), CodeDataset, "R-DSD-SUB-S028"},
 		{"unknown language", "ES", replace(dsd, "<sdg:Language>ES", "<sdg:Language>XX"), CodeDataset, "dataset"},
-		{"unknown level of assurance", "ES", replace(dsd, "Substantial</sdg:Auth", "Enough</sdg:Auth"), CodeDataset, "dataset"},
-		{"unknown procedure", "SI", replace(eb, "<sdg:Identifier>T2", "<sdg:Identifier>Z9"), CodeDataset, "dataset"},
 		{"evidence of another Member State", "SI", replace(eb, "evidencetypeclassifications/SI/", "evidencetypeclassifications/ES/"), CodeDataset, "TDD 3.6"},
 	}
 	for _, tt := range tests {

@@ -249,7 +249,7 @@ func TestEveryCode(t *testing.T) {
 				t.Fatalf("%s: %v %+v", code, err, a.Exceptions)
 			}
 			x, want := a.Exceptions[0], codesEntry(t, list, code)
-			if x.Code != code || "rs:"+x.Type != want.Type || x.Severity != want.Severity || x.Detail == "" {
+			if x.Code != code || "rs:"+x.Type != want.Type || x.Severity != want.Severity || x.Message != want.Name || x.Detail == "" {
 				t.Errorf("%s: got %+v, want %+v", code, x, want)
 			}
 		}
