@@ -2,7 +2,7 @@
 // named: only public ones, unless a deployment allows more (i.19).
 //
 // It owns what a public address is, and dialling under that rule. It does not own
-// what is asked there. Before it: edelivery/discovery and directory, which follow
+// what is asked there. Before it: edelivery/discovery, revocation and directory, which follow
 // addresses out of the DNS and out of documents. After it: net.
 package netguard
 

@@ -7,31 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
-	"syscall"
+
+	"oncegate/connectors/netguard"
 )
 
-var (
-	errOlder   = errors.New("CRL is older than the one before")
-	errPrivate = errors.New("address lies in a private network")
-)
+var errOlder = errors.New("CRL is older than the one before")
 
 // newClient returns a client that follows no redirects, uses no proxy and, unless
-// allowed, reaches nothing but public addresses: the check is made on the address that
-// is dialled, after names were resolved (i.19).
+// allowed, reaches nothing but public addresses (i.19).
 func newClient(c Config) *http.Client {
-	d := &net.Dialer{Timeout: c.Timeout}
-	if !c.Private {
-		d.Control = func(_, address string, _ syscall.RawConn) error {
-			a, err := netip.ParseAddrPort(address)
-			if err != nil || !public(a.Addr()) {
-				return errPrivate
-			}
-			return nil
-		}
-	}
+	d := netguard.Dialer(c.Private, nil)
+	d.Timeout = c.Timeout
 	return &http.Client{
 		Timeout:       c.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -45,26 +32,6 @@ func newClient(c Config) *http.Client {
 			ForceAttemptHTTP2:      true,
 		},
 	}
-}
-
-// reserved are ranges that netip does not know by name.
-var reserved = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
-}
-
-func public(a netip.Addr) bool {
-	a = a.Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
-		return false
-	}
-	for _, r := range reserved {
-		if r.Contains(a.WithZone("")) {
-			return false
-		}
-	}
-	return true
 }
 
 // fetch gets a document of limited size.
