@@ -122,6 +122,16 @@ func invariants(t *rapid.T, c *exchange.Conversation, said []canon.Message) {
 			}
 		}
 	}
+	switch kept := len(c.Documents) > 0; {
+	case c.Role == exchange.Requester && kept != (c.Phase == exchange.Delivered):
+		t.Fatalf("%d documents are kept in phase %s", len(c.Documents), c.Phase)
+	case c.Finding != "" && c.Phase != exchange.Failed:
+		t.Fatalf("finding %s in phase %s", c.Finding, c.Phase)
+	case c.Phase == exchange.Deferred && c.AvailableAt.IsZero():
+		t.Fatal("deferred without a time")
+	case c.LegalBasis == "":
+		t.Fatal("an exchange without a legal basis")
+	}
 	if len(answers) > 1 || len(ends) > 1 {
 		t.Fatalf("%d answers and %d ends, want at most one", len(answers), len(ends))
 	}

@@ -81,3 +81,20 @@ func TestValidUUID(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPreviewConversation: whatever a partner sends as a location, what is claimed is
+// a UUID, and the same whatever the browser's query.
+func FuzzPreviewConversation(f *testing.F) {
+	for _, s := range []string{"", "/", "https://preview.example/p/O7cxJoLjXuSCiyxi_nqK27Y_INYPRBKM79cBQ9y-0unuOKKnfliiGg", "https://x.example/p/abc?returnurl=a/b", "\x00/AAAAAAAAAAAAAAAAAAAAAAA"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		id, ok := canon.PreviewConversation(s)
+		if ok != canon.ValidUUID(string(id)) {
+			t.Errorf("%q claims %q", s, id)
+		}
+		if again, _ := canon.PreviewConversation(s + "?returnurl=https%3A%2F%2Fx.example/y"); ok && again != id {
+			t.Errorf("with a query %q claims %q, want %q", s, again, id)
+		}
+	})
+}

@@ -65,10 +65,13 @@ func Sample(id canon.ConversationID) *exchange.Conversation {
 		EvidenceType: canon.EvidenceType{ID: "e", Classification: "https://sr.example/birth", Titles: []canon.Text{{Lang: "EN", Text: "Birth"}}, Distributions: []canon.Distribution{{Format: "application/xml"}}},
 		Requester:    agent("university", "NL"), Provider: agent("births", "LV"),
 		Own: canon.Participant{Scheme: "x", ID: "ap-lv"}, Peer: canon.Participant{Scheme: "x", ID: "ap-nl"}, Register: "lv-births",
-		First: "urn:uuid:1", PreviewPossible: true, ExplicitRequest: canon.ExplicitRequest{Given: true},
+		First: "urn:uuid:1", PreviewPossible: true, ExplicitRequest: canon.ExplicitRequest{Given: true, InformedAt: at, Notice: "notice-1"},
+		Language: "NL", Waived: "Fictitious Act 1", LegalBasis: "Regulation (EU) 2018/1724, Annex II, row 4", Route: "births", Representation: "natural",
+		Choices: []canon.Choice{{What: canon.ChoseService, About: "https://sr.example/birth", Shown: []string{"a", "b"}, Taken: "a", Person: true, Answer: canon.Provenance{Edition: "oots-cs:v2.0", At: at}}},
+		Finding: exchange.FindingFormat, AvailableAt: at.AddDate(0, 0, 3),
 		Documents: []canon.Document{{ID: "d", Role: canon.RoleMain, Classification: "https://sr.example/birth", Payload: canon.PayloadRef{Digest: "sha256:00", MediaType: "application/xml", Size: 3, Store: "files", Where: "w"}}},
 		OpenedAt:  at, UpdatedAt: at, Timer: "T2", Due: at.Add(16 * time.Minute),
-		Private: canon.Clear(exchange.Private{Subject: Person(), PreviewLocation: "https://preview.example/p/secret", ReturnLocation: "https://portal.example/r"}),
+		Private: canon.Clear(exchange.Private{Subject: Person(), Representative: canon.Representative{Natural: Person().Natural}, Concepts: []canon.ConceptAnswer{{ID: "q", Type: "string", Values: []string{"Testa"}}}, PreviewLocation: "https://preview.example/p/secret", ReturnLocation: "https://portal.example/r"}),
 	}
 }
 
