@@ -11,8 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"oncegate/connectors/certpath"
 	"oncegate/connectors/directory"
-	"oncegate/connectors/directory/httpsig"
 	"oncegate/connectors/edelivery/revocation"
 	"oncegate/gateway/api"
 	"oncegate/gateway/choice"
@@ -73,7 +73,7 @@ func (c *Config) directory(n *Node) (directory.Config, error) {
 	}
 	conf, err := c.Services.Config(c.Country, directory.Sources{
 		Read: func(name string) ([]byte, error) { return readBounded(c.path(name), maxNamed, false) },
-		Revocation: func(mode string) (httpsig.Revocation, error) {
+		Revocation: func(mode string) (certpath.Revocation, error) {
 			m := revocation.Soft
 			if mode == "hard" {
 				m = revocation.Hard
