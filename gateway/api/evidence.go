@@ -42,6 +42,7 @@ type state struct {
 	NextStep         string               `json:"next_step,omitempty"`
 	AvailableAt      time.Time            `json:"available_at,omitzero"`
 	Documents        []document           `json:"documents,omitempty"`
+	Authentic        *proof               `json:"authentic,omitempty"`
 	OpenedAt         time.Time            `json:"opened_at,omitzero"`
 	UpdatedAt        time.Time            `json:"updated_at,omitzero"`
 	Due              time.Time            `json:"due,omitzero"`
@@ -55,7 +56,10 @@ type document struct {
 	Titles     []canon.Text `json:"titles,omitempty"`
 	Languages  []string     `json:"languages,omitempty"`
 	ConformsTo string       `json:"conforms_to,omitempty"`
+	Issuer     *agentView   `json:"issuer,omitempty"`
 	IssuedOn   string       `json:"issued_on,omitempty"`
+	ValidFrom  string       `json:"valid_from,omitempty"`
+	ValidUntil string       `json:"valid_until,omitempty"`
 	MediaType  string       `json:"media_type"`
 	Size       int64        `json:"size"`
 	Digest     string       `json:"digest"`
@@ -88,11 +92,12 @@ func (a *API) state(id canon.ConversationID, c *exchange.Conversation) state {
 	} else {
 		s.Links.Withdraw = s.Links.Self
 	}
+	s.Authentic = proofOf(c)
 	if c.Phase == exchange.Delivered { // B-032: before the decision there is nothing to see
 		for _, d := range c.Documents {
 			s.Documents = append(s.Documents, document{
 				ID: d.ID, Role: d.Role, For: d.For, Titles: d.Titles, Languages: d.Languages, ConformsTo: d.ConformsTo,
-				IssuedOn: d.IssuedOn, MediaType: d.Payload.MediaType, Size: d.Payload.Size, Digest: d.Payload.Digest,
+				Issuer: issuerOf(d), IssuedOn: d.IssuedOn, ValidFrom: d.ValidFrom, ValidUntil: d.ValidUntil, MediaType: d.Payload.MediaType, Size: d.Payload.Size, Digest: d.Payload.Digest,
 				Href: s.Links.Self + "/evidence/" + d.ID,
 			})
 		}
@@ -137,6 +142,7 @@ func (a *API) conversation(ctx context.Context, raw string, who credential) (can
 	case c.Portal == who.name:
 		return id, c, nil
 	}
+	a.cfg.Log.Warn("a portal asked for an exchange of another", "conversation", id, "portal", who.name) // B-040
 	return "", nil, canon.NewFault(canon.CodeForbidden, nil, "the exchange belongs to another portal")
 }
 
@@ -355,6 +361,7 @@ func (a *API) getEvidence(w http.ResponseWriter, r *http.Request, who credential
 	h.Set("Content-Length", strconv.FormatInt(doc.Payload.Size, 10))
 	h.Set("Content-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(digest)+":") // RFC 9530
 	h.Set("Content-Disposition", `attachment; filename="`+fileName(doc)+`"`)
+	h.Set("Link", "<"+a.links(id).Self+`>; rel="describedby"`) // who issued it, and why it is deemed authentic
 	if _, err := io.Copy(w, content); err != nil {
 		// The length was promised: the connection ends early and the caller sees it.
 		a.cfg.Log.Warn("sending evidence", "conversation", id, "error", err)
