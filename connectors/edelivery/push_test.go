@@ -384,6 +384,8 @@ func TestShelfIsLostWhileMessagesWait(t *testing.T) {
 			}
 			return nil
 		}
+		time.Sleep(time.Second)
+		synctest.Wait() // the look at 0s is over
 		r.shelf.mu.Lock()
 		r.shelf.items, r.shelf.whole = map[canon.MessageID]*shelved{}, false
 		r.shelf.mu.Unlock()
