@@ -62,6 +62,7 @@ func functions() map[string]function {
 		"expanded":         {1, 1, true, expanded},
 		"matches":          {2, 3, false, matches},
 		"in-list":          {2, 2, false, inList},
+		"having":           {2, 2, false, having},
 	}
 }
 

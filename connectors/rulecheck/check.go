@@ -197,6 +197,7 @@ func (s *Set) drive(r *run, root xmldoc.Element) {
 	r.nodes, r.strs = r.nodes[:0], r.strs[:0]
 	r.broken, r.fatal, r.missed = r.broken[:0], 0, 0
 	clear(r.last)
+	clear(r.held)
 	r.walk(s.prog)
 }
 
@@ -208,6 +209,7 @@ func (s *Set) release(r *run) {
 		return
 	}
 	r.index.drop()
+	clear(r.held)
 	clear(r.strs[:cap(r.strs)])
 	clear(r.vars[:])
 	r.lists = nil

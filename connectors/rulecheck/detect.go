@@ -10,7 +10,7 @@ import (
 // A Detected says which rules a document has to keep.
 type Detected struct {
 	Document rules.Document
-	Edition  string         // of the rules: 2.0 where the document names none
+	Edition  string         // of the rules: as it says or as its form tells; 2.0 otherwise
 	Named    string         // what the document says, such as oots-edm:v1.1, where that is known; otherwise empty
 	Root     xmldoc.Element // to be checked: within an envelope the header of its message
 }
@@ -41,7 +41,7 @@ func Detect(root xmldoc.Element) (Detected, bool) {
 		d.Document = response(root)
 	case name("lcm", "SubmitObjectsRequest"):
 		d.Document = rules.EBSubmission
-		if objectSlots(root)["DataServiceEvidenceType"] {
+		if slots := objectSlots(root); slots["DataServiceEvidenceType"] || slots["EvidenceProvider"] {
 			d.Document = rules.DSDSubmission
 		}
 	case name("rs", "RegistryResponse"):
@@ -63,6 +63,8 @@ func Detect(root xmldoc.Element) (Detected, bool) {
 	case rules.EDMHeader:
 		said = headerSpecification(d.Root)
 		d.Edition = rules.Edition12 // a header names its edition since 2.0 (TDD 4.7)
+	case rules.EBSubmission, rules.DSDSubmission:
+		d.Edition = submissionEdition(root)
 	default:
 		d.Edition = rules.Edition10 // the directories name theirs since 1.1
 	}
@@ -189,4 +191,57 @@ func headerSpecification(root xmldoc.Element) string {
 		}
 	}
 	return ""
+}
+
+// submissionEdition is the edition of a submission, which names none: its nouns tell.
+// What came with 2.0 or went with it decides, then the place of the Semantic
+// Repository, which moved after 1.0, then the data models that services speak. Where
+// nothing tells it is 1.0, whose form alone is published.
+func submissionEdition(root xmldoc.Element) string {
+	var first, before20, since20, moved bool
+	newest := ""
+	objects(root, func(o xmldoc.Element) bool {
+		for s := range o.All(name("rim", "Slot")) {
+			noun := child(s, name("rim", "SlotValue"))
+			if noun.IsZero() {
+				continue
+			}
+			for e := range noun.Descendants() {
+				parent := e.Parent().Name().Local
+				switch local := e.Name().Local; local {
+				case "AdditionalJurisdictionClassification":
+					since20 = true
+				case "Jurisdiction":
+					since20 = since20 || parent == "EvidenceTypeList"
+					before20 = before20 || parent == "EvidenceType"
+				case "EvidenceProviderJurisdictionDetermination", "Transformation":
+					before20 = true
+				case "ConformsTo", "Identifier", "EvidenceTypeClassification":
+					text := trim(e.Text())
+					first = first || strings.HasPrefix(text, "https://sr.oots.tech.europa.eu/")
+					moved = moved || strings.HasPrefix(text, "https://sr.")
+					if parent == "AccessService" && local == "ConformsTo" {
+						newest = max(newest, text)
+					}
+				}
+			}
+		}
+		return true
+	})
+	switch {
+	case since20:
+		return rules.Edition20
+	case first:
+		return rules.Edition10
+	case before20 && moved:
+		return rules.Edition12
+	case newest != "":
+		if e, ok := specifications[newest]; ok {
+			return e
+		}
+		return rules.Edition20
+	case moved:
+		return rules.Edition20
+	}
+	return rules.Edition10
 }

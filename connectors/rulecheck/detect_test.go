@@ -27,7 +27,7 @@ func TestDetectBases(t *testing.T) {
 		if !ok || !strings.HasPrefix(rest, string(d.Document)) {
 			t.Errorf("%s is taken for %q", f, d.Document)
 		}
-		unnamed := d.Document == rules.EDMHeader || d.Document == rules.SubmissionAnswer || d.Document == rules.EBSubmission || d.Document == rules.DSDSubmission
+		unnamed := d.Document == rules.EDMHeader || d.Document == rules.SubmissionAnswer
 		if d.Edition != edition && (d.Named != "" || !unnamed) {
 			t.Errorf("%s is taken for edition %s", f, d.Edition)
 		}

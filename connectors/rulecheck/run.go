@@ -19,6 +19,7 @@ type run struct {
 	nodes  []ref    // results of paths, a stack
 	strs   []string // sequences of strings, a stack
 	vars   [maxVars]variable
+	held   map[int32]map[string][]ref // elements by attribute and its value, where a rule asks
 
 	active []active // states of the ancestors, a stack of frames
 	frames []frame

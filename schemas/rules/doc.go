@@ -62,6 +62,7 @@
 //	              date-time(s)   a time of the calendar, xsd:dateTime
 //	              type(@xsi:type) = 'AnyValueType'   the local part of a QName
 //	              expanded(@xsi:type) = '{urn:...}AnyValueType'
+//	              having('id', s)  the elements of the document whose attribute id is s
 //
 // Where a function takes a string and gets a path, it reads the first node of it; the
 // empty string where there is none. Values are compared as they stand: write

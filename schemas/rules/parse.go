@@ -157,7 +157,7 @@ func (p *parser) str(n *yaml.Node) string {
 // idShape knows the published ids, our labels of rules that the specification states
 // in prose or whose id is not known, and those of published assertions without an id:
 // file and place.
-var idShape = regexp.MustCompile(`^(R-[A-Z]+(-[A-Za-z]+)*-[SC]?[0-9]+[a-z]?|TDD [0-9]+(\.[0-9]+)*( [A-Za-z@-]+)+|[A-Z]+(-[A-Z]+)*#[0-9]+)$`)
+var idShape = regexp.MustCompile(`^((R-)?[A-Z]+(-[A-Za-z]+)*-[SC]?[0-9]+[a-z]?|TDD [0-9]+(\.[0-9]+)*( [A-Za-z@-]+)+|[A-Z]+(-[A-Z]+)*#[0-9]+)$`)
 
 func (p *parser) row(n *yaml.Node, lines []string) Rule {
 	r := Rule{File: p.file, Line: n.Line}
