@@ -69,6 +69,14 @@ func TestDirectoryUsage(t *testing.T) {
 	}
 }
 
+// TestDirectorySample reads the settings that are handed out.
+func TestDirectorySample(t *testing.T) {
+	s, base, err := directorySettings(filepath.Join("..", "..", "deploy", "directory-server.yaml"), directoryFile{}, nil)
+	if err != nil || s.Data != sampleData || s.URL != "https://cs.example" || len(s.Submitters) != 1 {
+		t.Errorf("settings %+v of %s: %v", s, base, err)
+	}
+}
+
 // serveForTest runs `directory serve` until the test ends and returns its address.
 func serveForTest(t *testing.T, args ...string) string {
 	t.Helper()
