@@ -58,7 +58,7 @@ func kindNames() []string {
 func (s *selector) selection() (replay.Selection, error) {
 	sel := replay.Selection{
 		Topics: s.topics, Since: s.since, Conversation: canon.ConversationID(s.conversation),
-		Message: canon.MessageID(s.id), Headers: s.headers, Limit: s.limit,
+		Message: canon.MessageID(s.id), Headers: s.headers, Limit: s.limit, Dead: s.allTopicsWhenUnnamed,
 	}
 	if len(sel.Topics) == 0 && s.allTopicsWhenUnnamed {
 		sel.Topics = kindNames()

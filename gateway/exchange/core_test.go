@@ -171,6 +171,7 @@ func TestLosingTheStoreBetweenAnyTwoStepsChangesNothing(t *testing.T) {
 	}
 }
 
+// Covers: B-025
 func TestEveryMessageAgainSaysTheSame(t *testing.T) {
 	for name, p := range paths {
 		for _, lose := range []bool{false, true} {
@@ -261,6 +262,7 @@ func TestTheEndIsToldUntilItWasHeard(t *testing.T) {
 	}
 }
 
+// Covers: B-015
 func TestDeadlinesAreToldThroughTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := requesterSide(t)

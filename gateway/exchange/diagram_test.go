@@ -359,6 +359,7 @@ func turnedAway(word string, c *exchange.Conversation) string {
 	return ""
 }
 
+// Covers: B-015, B-019, B-027, B-028, B-029, B-035
 func TestProviderDiagram(t *testing.T) {
 	words := providerWords()
 	for _, d := range providerDiagram {
@@ -376,6 +377,7 @@ func TestProviderDiagram(t *testing.T) {
 	}
 }
 
+// Covers: B-015, B-026, B-027, B-028, B-039, B-051
 func TestRequesterDiagram(t *testing.T) {
 	words := requesterWords()
 	for _, d := range requesterDiagram {

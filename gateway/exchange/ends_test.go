@@ -207,6 +207,9 @@ func TestWithoutExchangeID(t *testing.T) {
 	if out := s.step(stranger); kinds(out) != reused || s.c.Second != "" || find[*canon.EvidenceRefusal](t, out).Code != canon.CodePeerMismatch {
 		t.Errorf("another access point says %q", kinds(out))
 	}
+	if out := s.step(s.request(canon.StepPreview, "r2", older, func(r *canon.EvidenceRequest, _ *canon.RequestPrivate) { r.Specification = "oots-edm:v1.1" })); kinds(out) != reused || s.c.Second != "" {
+		t.Errorf("another edition says %q", kinds(out))
+	}
 	if out := s.step(s.request(canon.StepPreview, "r2", older)); kinds(out) != "" || s.c.Second != uuid("r2") {
 		t.Fatalf("the second request says %q", kinds(out))
 	}

@@ -21,6 +21,7 @@ func noExplicitRequest(r *canon.EvidenceRequest, _ *canon.RequestPrivate) {
 
 func noPreview(r *canon.EvidenceRequest, _ *canon.RequestPrivate) { r.PreviewPossible = false }
 
+// Covers: B-002, B-006, B-016, B-022, B-024, B-036
 func TestProviderOpening(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -82,6 +83,7 @@ func changes(f change) []func(*canon.EvidenceRequest, *canon.RequestPrivate) {
 	}}
 }
 
+// Covers: B-002, B-016, B-018, B-022, B-036
 func TestRequesterOpening(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -121,6 +123,7 @@ func TestRequesterOpening(t *testing.T) {
 	}
 }
 
+// Covers: B-036
 func TestWithoutPreviewTheAnswerComesAtOnce(t *testing.T) {
 	p := providerSide(t)
 	p.w = waive(t, p.w, consent.WaivePreview, "NL")
@@ -153,6 +156,7 @@ func find[B canon.Body](t *testing.T, out []canon.Message) B {
 	return *new(B)
 }
 
+// Covers: B-029, B-033
 func TestOnlyWhatWasApprovedIsSent(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
@@ -198,6 +202,7 @@ func TestOnlyWhatWasApprovedIsSent(t *testing.T) {
 	}
 }
 
+// Covers: B-014, B-019
 func TestBothRequestsOfARequester(t *testing.T) {
 	s := requesterSide(t)
 	one := find[*canon.EvidenceRequest](t, s.step(s.request(canon.StepFirst, "")))
@@ -224,6 +229,7 @@ func TestBothRequestsOfARequester(t *testing.T) {
 	}
 }
 
+// Covers: B-015
 func TestTimers(t *testing.T) {
 	m := time.Minute
 	for _, tc := range []struct {
@@ -278,6 +284,8 @@ func TestPeerClock(t *testing.T) {
 }
 
 // A deadline holds while the poller sleeps: what comes after it counts as it.
+//
+// Covers: B-015, B-029
 func TestWhatComesTooLateIsTheDeadline(t *testing.T) {
 	words := providerWords()
 	for _, tc := range []struct {

@@ -233,6 +233,8 @@ func (t *turn) second(r *canon.EvidenceRequest) {
 		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the preview location is not the one that was given (R-EDM-REQ-S008)")
 	case !validLocation(p.ReturnLocation) && !(p.ReturnLocation == "" && withoutExchangeID(c.Specification)): // there the browser brings it
 		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the return location is no https URL (R-EDM-REQ-C120)")
+	case r.Specification != c.Specification:
+		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the second request is of another edition than the first")
 	case !covered:
 		t.turnAway(r, edmInvalid, canon.CodeRequestInvalid, "the second request has another "+what+" than the first")
 	case !own.Subject.Matches(p.Subject):

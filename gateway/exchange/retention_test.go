@@ -14,6 +14,8 @@ import (
 
 // Evidence waits for its portal no longer than Keep, whatever dies on the way
 // (Reg. 2018/1724 Art. 14(3)(i)).
+//
+// Covers: B-034, B-041
 func TestDeliveredEvidenceIsForgottenAtItsTerm(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
