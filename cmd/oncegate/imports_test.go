@@ -21,6 +21,8 @@ type pkg struct {
 const module = "oncegate/"
 
 // TestImports holds the arrows of docs/architecture.md: who may import whom.
+//
+// Covers: B-058
 func TestImports(t *testing.T) {
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Standard", "./...")
 	cmd.Dir = filepath.Join("..", "..")

@@ -533,6 +533,8 @@ var errorCode = regexp.MustCompile(`errorCode="(EBMS:\d{4})"`)
 // A running node refuses what is forged, broken or without an end: with the right
 // error, nothing but one audit event on the log, and flat memory. It then goes on
 // as if nothing had been.
+//
+// Covers: B-050
 func TestHostileMessages(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

@@ -59,6 +59,8 @@ func delivered(register string) effects {
 
 // TestOutcomes lets persons end exchanges in the ways that are theirs, and counts
 // what each did.
+//
+// Covers: B-015, B-027, B-029
 func TestOutcomes(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -111,6 +113,8 @@ func TestOutcomes(t *testing.T) {
 
 // TestAnotherPersonSeesNothing lets somebody else identify at the provider: the
 // register is not asked, and the exchange ends with its timer.
+//
+// Covers: B-024, B-029
 func TestAnotherPersonSeesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -252,6 +252,8 @@ func (l *ledger) files(dir string) (n int, err error) {
 
 // No name, identifier, birth date or evidence of anybody is in clear on a topic,
 // in the memory, in a log line, a metric, a URL or a file: decision 10.
+//
+// Covers: B-034, B-045, B-048, B-049
 func TestNobodyIsInClearAnywhere(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -568,6 +570,8 @@ func sealedOf(ctx context.Context, n *node.Node, codec *kafkalog.Codec, id canon
 
 // After delivery the provider's key is gone: what was said of the person cannot
 // be read any more, and everything else still works.
+//
+// Covers: B-014, B-034, B-041, B-047
 func TestProviderForgetsAfterDelivery(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -12,6 +12,8 @@ import (
 
 // TestRequesterForgetsAtItsTerm: a portal that never closes its request does not
 // keep evidence here for ever, and the legal record says when it went.
+//
+// Covers: B-014, B-041
 func TestRequesterForgetsAtItsTerm(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -22,6 +22,8 @@ import (
 // TestConformance has a case for each assertion of the EC test assertions 1.2 that
 // concerns an access point with static agreements, by its id. The predicates are in
 // own words.
+//
+// Covers: B-057
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -195,6 +195,7 @@ func TestMessageLargerThanAgreed(t *testing.T) {
 	}
 }
 
+// Covers: B-003, B-051
 func TestOtherPartnerCannotSpeakForThisOne(t *testing.T) {
 	t.Parallel()
 	keys := ring()

@@ -45,6 +45,8 @@ func older(ed *edition, s *store) map[string]canon.Body {
 
 // TestOlderGoldensBothWays: what is written in 1.2 and 1.0, and that it is read as the
 // same thing.
+//
+// Covers: B-055
 func TestOlderGoldensBothWays(t *testing.T) {
 	c := newCodec(t)
 	for _, ed := range editions[1:] {
@@ -273,6 +275,8 @@ func TestLanguageIsAWish(t *testing.T) {
 }
 
 // TestNobodysPowersAreLost: what an edition cannot say about who acts is not left out.
+//
+// Covers: B-023
 func TestNobodysPowersAreLost(t *testing.T) {
 	c := newCodec(t)
 	q := older(editions[1], new(store))["request-represented"].(*canon.EvidenceRequest)

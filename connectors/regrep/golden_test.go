@@ -165,6 +165,7 @@ func message(b canon.Body) canon.Message {
 	return canon.Message{ID: "m", Kind: b.Kind(), Conversation: exchangeID, At: noon, Body: b}
 }
 
+// Covers: B-044, B-059
 func TestGoldenBothWays(t *testing.T) {
 	c := newCodec(t)
 	s := new(store)

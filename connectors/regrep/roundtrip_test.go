@@ -357,6 +357,8 @@ func minimum(s canon.Subject) canon.Subject {
 }
 
 // TestDecodeOfEncodeIsIdentity: in every edition, what it can carry arrives as it left.
+//
+// Covers: B-044, B-071
 func TestDecodeOfEncodeIsIdentity(t *testing.T) {
 	c := newCodec(t)
 	s := new(store)

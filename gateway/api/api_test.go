@@ -197,6 +197,7 @@ func TestMalformedRequests(t *testing.T) {
 	w.problem(w.do("GET", "/api/v1/evidence-requests/"+canon.DeriveUUID("x")+"?wait=soon", portalToken, nil), 400, canon.CodeBadInput, "wait")
 }
 
+// Covers: B-040
 func TestTokensOpenOnlyTheirOwn(t *testing.T) {
 	w := newWorld(t)
 	id := w.open(key, request(nil))
@@ -300,6 +301,7 @@ func TestBrowserLocation(t *testing.T) {
 	}
 }
 
+// Covers: B-032, B-041, B-059
 func TestEvidenceIsFetchedAfterDeliveryAndForgotten(t *testing.T) {
 	w := newWorld(t)
 	id := w.open(key, request(nil))
@@ -334,6 +336,7 @@ func TestEvidenceIsFetchedAfterDeliveryAndForgotten(t *testing.T) {
 	}
 }
 
+// Covers: B-027
 func TestNoEvidenceWithoutItsRecord(t *testing.T) {
 	w := newWorld(t)
 	id, doc := w.delivered()

@@ -86,6 +86,7 @@ func TestChainHoldsAcrossRestartsAndRepeats(t *testing.T) {
 	}
 }
 
+// Covers: B-027
 func TestEveryChangeIsFound(t *testing.T) {
 	for _, tc := range []struct {
 		name   string

@@ -86,6 +86,7 @@ func TestDecodeOfEncodeIsTheMessage(t *testing.T) {
 	}
 }
 
+// Covers: B-049
 func TestASealedBodyBelongsToItsMessage(t *testing.T) {
 	codec, _ := testCodec(t)
 	m := opened(conversationID(1))
@@ -114,6 +115,7 @@ func TestASealedBodyBelongsToItsMessage(t *testing.T) {
 	}
 }
 
+// Covers: B-034, B-047
 func TestAForgottenConversationStaysReadableInItsOpenPart(t *testing.T) {
 	codec, keyring := testCodec(t)
 	m := opened(conversationID(1))

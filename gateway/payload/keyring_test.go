@@ -145,6 +145,7 @@ func TestSealAndOpen(t *testing.T) {
 	}
 }
 
+// Covers: B-049
 func TestABoxIsBoundToItsPlace(t *testing.T) {
 	c := &clock{t: epoch}
 	k := keyring(t, &payloadtest.MemoryKeys{}, ring(t), c)
@@ -180,6 +181,7 @@ func TestABoxIsBoundToItsPlace(t *testing.T) {
 	}
 }
 
+// Covers: B-034, B-047
 func TestForget(t *testing.T) {
 	c := &clock{t: epoch}
 	var keys payloadtest.MemoryKeys
@@ -329,6 +331,7 @@ func TestStoreThatFails(t *testing.T) {
 	}
 }
 
+// Covers: B-047
 func TestKeysEndWithTheirKEK(t *testing.T) {
 	c := &clock{t: epoch}
 	var keys payloadtest.MemoryKeys

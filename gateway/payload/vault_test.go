@@ -158,6 +158,7 @@ func TestVaultInFiles(t *testing.T) {
 	}
 }
 
+// Covers: B-049
 func TestVaultNoticesEveryChange(t *testing.T) {
 	const header = 4 + 2 + 32 + 32 // magic, sizes, key id, salt
 	const chunk = 4096 + 16
@@ -328,6 +329,7 @@ func TestClosedPayloadGivesNothing(t *testing.T) {
 	s.wantNoTemp(t)
 }
 
+// Covers: B-047
 func TestPayloadsEndWithTheKEK(t *testing.T) {
 	s := newSetup(t)
 	ref := s.put(t, bytesOf(10))

@@ -43,6 +43,7 @@ func dump(t *testing.T, c *redis.Client, p redisstore.Prefix) string {
 	return all.String()
 }
 
+// Covers: B-049
 func TestNoPersonIsReadableInRedis(t *testing.T) {
 	each(t, func(t *testing.T, s server) {
 		ctx, p := t.Context(), prefix()
@@ -81,6 +82,7 @@ func TestNoPersonIsReadableInRedis(t *testing.T) {
 	})
 }
 
+// Covers: B-034
 func TestForgottenKeyLeavesTheOpenPart(t *testing.T) {
 	s, p, sealer := embedded(t), prefix(), &exchangetest.Sealer{}
 	store := conversations(t, s.client, p, sealer)
@@ -123,6 +125,7 @@ func TestPrivatePartIsBoundToItsConversation(t *testing.T) {
 	}
 }
 
+// Covers: B-034, B-042
 func TestEveryKeyOfAConversationHasATerm(t *testing.T) {
 	each(t, func(t *testing.T, s server) {
 		ctx, p := t.Context(), prefix()

@@ -148,6 +148,7 @@ func TestSelectionsRefused(t *testing.T) {
 	}
 }
 
+// Covers: B-025
 func TestRunSendsTheSameMarked(t *testing.T) {
 	x := newRoom(t)
 	for i := range 7 {

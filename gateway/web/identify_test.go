@@ -11,6 +11,7 @@ import (
 	"oncegate/schemas/canon"
 )
 
+// Covers: B-006, B-072
 func TestALegalPerson(t *testing.T) {
 	w := newWorld(t)
 	w.record, w.docs = `{"company":{"name":"SIA Izdoma","legalForm":"SIA"}}`, nil
@@ -25,6 +26,7 @@ func TestALegalPerson(t *testing.T) {
 	b.identify(location).want(t, 200, "SIA Izdoma", "Legal form")
 }
 
+// Covers: B-024, B-072
 func TestALoginThatCannotBeChecked(t *testing.T) {
 	set := func(k string, v any) func(*eidServer) {
 		return func(e *eidServer) { e.spoil = func(c map[string]any) { c[k] = v } }

@@ -16,6 +16,7 @@ import (
 
 var d1, d2 = canon.DeriveUUID("d1"), canon.DeriveUUID("d2")
 
+// Covers: B-028, B-031
 func TestThePersonApproves(t *testing.T) {
 	w := newWorld(t)
 	id, location := w.ask()
@@ -56,6 +57,7 @@ func TestThePersonApproves(t *testing.T) {
 	b.get(location+"/document/"+d1).want(t, http.StatusConflict)
 }
 
+// Covers: B-018, B-029, B-030, B-033
 func TestADecisionForEachDocument(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -107,6 +109,7 @@ func TestADecisionForEachDocument(t *testing.T) {
 	}
 }
 
+// Covers: B-029
 func TestDecidingTwiceIsDecidingOnce(t *testing.T) {
 	w := newWorld(t)
 	id, location := w.ask()
@@ -121,6 +124,7 @@ func TestDecidingTwiceIsDecidingOnce(t *testing.T) {
 	}
 }
 
+// Covers: B-024, B-032
 func TestAForwardedLinkShowsNothing(t *testing.T) {
 	w := newWorld(t)
 	id, location := w.ask()
@@ -143,6 +147,7 @@ func TestAForwardedLinkShowsNothing(t *testing.T) {
 	owner.get(location).want(t, 200, "Fiktiva")
 }
 
+// Covers: B-024
 func TestAnotherPersonIsRefusedAndRecorded(t *testing.T) {
 	for _, tc := range []struct{ name, identifier, family, given, born string }{
 		{"another identifier", "LV/AT/0002", "Fiktiva", "Ilze", "1999-04-01"},
@@ -201,6 +206,7 @@ func TestAFormOfAnotherPlaceIsRefused(t *testing.T) {
 	}
 }
 
+// Covers: B-029
 func TestTheTimeIsOver(t *testing.T) {
 	t.Run("before the visit", func(t *testing.T) {
 		w := newWorld(t)
@@ -330,6 +336,7 @@ func TestWhatOthersWroteIsShownAsText(t *testing.T) {
 	}
 }
 
+// Covers: B-027
 func TestNothingIsShownThatIsNotRecorded(t *testing.T) {
 	w := newWorld(t)
 	id, location := w.ask()

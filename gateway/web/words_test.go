@@ -8,6 +8,7 @@ import (
 	"oncegate/schemas/canon"
 )
 
+// Covers: B-070
 func TestLanguages(t *testing.T) {
 	w := newWorld(t)
 	_, location := w.ask()
@@ -29,6 +30,7 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
+// Covers: B-070
 func TestEveryLanguageHasEveryWord(t *testing.T) {
 	c, err := loadCatalogue()
 	fatal(t, err)

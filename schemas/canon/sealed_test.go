@@ -204,6 +204,8 @@ func TestMarshalSealedRefusesWhatItCannotCopy(t *testing.T) {
 
 // TestNothingPrintsAPerson covers every verb that asks a value (%p does not),
 // every handler and every way a value is held.
+//
+// Covers: B-045, B-048
 func TestNothingPrintsAPerson(t *testing.T) {
 	p, c := person(), company()
 	sealed := canon.Clear(canon.QueryPrivate{Subject: p})
@@ -369,6 +371,7 @@ func TestEveryKindHasItsBody(t *testing.T) {
 	}
 }
 
+// Covers: B-023
 func TestScopeOfARepresentative(t *testing.T) {
 	power := func(v string) []canon.Attribute {
 		return []canon.Attribute{{Name: "IBAN", Value: "x"}, {Name: canon.PowerName, URI: canon.PowerURI, Value: v}}

@@ -45,6 +45,8 @@ func paddedAsOfOld(pub *rsa.PublicKey, key []byte) []byte {
 }
 
 // Encryption that is weaker than agreed, done as a peer would that believes in it (i.11).
+//
+// Covers: B-045, B-049, B-050
 func TestEncryptionDowngrade(t *testing.T) {
 	t.Parallel()
 	transport := func(method string, wrap func(pub *rsa.PublicKey, key []byte) []byte) func(testing.TB, agreement) *parcel {
@@ -250,6 +252,8 @@ var (
 
 // Whatever fails in decryption, the peer hears one and the same answer after the same
 // use of our key: it learns nothing of what was wrong (i.12).
+//
+// Covers: B-050
 func TestDecryptionIsNoOracle(t *testing.T) {
 	t.Parallel()
 	wrapped := func(b func(p *parcel) []byte) func(p *parcel) {

@@ -43,6 +43,8 @@ func issuing(w *pki) pkitest.Pair { return w.issuing }
 func rogue(w *pki) pkitest.Pair   { return w.rogue }
 
 // Who signs is not who the header says (i.15, i.16).
+//
+// Covers: B-050, B-051
 func TestSigners(t *testing.T) {
 	t.Parallel()
 	attacks := []attack{

@@ -26,6 +26,8 @@ func otherMessage(p *parcel) *parcel {
 const oaep = `<xenc:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#rsa-oaep"><ds:DigestMethod xmlns:ds="http://www.w3.org/2000/09/xmldsig#" Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"></ds:DigestMethod><xenc11:MGF xmlns:xenc11="http://www.w3.org/2009/xmlenc11#" Algorithm="http://www.w3.org/2009/xmlenc11#mgf1sha256"></xenc11:MGF></xenc:EncryptionMethod>`
 
 // Attachments are exchanged, added, taken away and replayed (i.5).
+//
+// Covers: B-049, B-050
 func TestAttachments(t *testing.T) {
 	t.Parallel()
 	last := func(p *parcel) []byte { return p.parts[len(p.parts)-1].Content }

@@ -32,6 +32,8 @@ func TestReplay(t *testing.T) {
 
 // The same message again gives the same receipt and nothing else; other content under
 // its id is an incident.
+//
+// Covers: B-050
 func TestSameIDAgain(t *testing.T) {
 	t.Parallel()
 	for name, a := range agreements() {

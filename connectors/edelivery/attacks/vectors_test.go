@@ -145,6 +145,8 @@ func cutEnvelope(b []byte) []byte {
 // Every message of the collection, posted to our access point, is answered with an
 // error: with the one of EXPECTED.md where it names one. None is taken, and none but
 // a signal, which nothing follows from, goes without an error.
+//
+// Covers: B-049, B-050
 func TestVectorsThroughTheReceiver(t *testing.T) {
 	t.Parallel()
 	root := assets(t)

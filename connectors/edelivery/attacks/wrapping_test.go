@@ -11,6 +11,8 @@ import (
 const forgedID = `wsu:Id="forged"`
 
 // Signature wrapping (i.1): the signed elements move, forged ones take their place.
+//
+// Covers: B-050
 func TestSignatureWrapping(t *testing.T) {
 	t.Parallel()
 	// move takes the signed Messaging away to where put says; a forged one with the id

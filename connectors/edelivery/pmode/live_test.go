@@ -91,6 +91,7 @@ func live(t *testing.T, d *disk, s *seen) *Live {
 	return l
 }
 
+// Covers: B-055
 func TestAReloadIsAllOrNothing(t *testing.T) {
 	d, s := newDisk(), &seen{}
 	l := live(t, d, s)

@@ -66,6 +66,7 @@ func TestSignOnly(t *testing.T) {
 	}
 }
 
+// Covers: B-045
 func TestSealingNeedsToKnowWhetherToEncrypt(t *testing.T) {
 	t.Parallel()
 	p := parties()["RSA"]
