@@ -74,7 +74,18 @@ func (t *Table) fromDirectory(q Query) (Route, Reason) {
 	case len(left) == 0:
 		return Route{}, NoProvider
 	}
+	// A directory speaks for its own Member State: what it says of an authority of
+	// another one leads nobody away from there.
+	left = slices.DeleteFunc(left, func(l learned) bool { return !speaksFor(l.route.Country, q.Provider) })
+	if len(left) == 0 || slices.ContainsFunc(left, func(l learned) bool { return l.route.Country != left[0].route.Country }) {
+		return Route{}, NoProvider
+	}
 	return t.usable(left, q)
+}
+
+// speaksFor reports that an authority is of a Member State, or does not say of which.
+func speaksFor(country string, a canon.Agent) bool {
+	return (a.Country == "" || a.Country == country) && !registered(a.ID, country)
 }
 
 // offered names the route of a request that brought its own.
@@ -103,7 +114,7 @@ func (t *Table) usable(left []learned, q Query) (Route, Reason) {
 		{func(r *canon.Route) bool { return r.ValidAt(q.At) }, NotValid},
 		{func(r *canon.Route) bool { return len(r.Procedures) == 0 || slices.Contains(r.Procedures, q.Procedure) }, NoProcedure},
 		{func(r *canon.Route) bool { return proves(r.Requirements, q.Requirements) }, NoRequirement},
-		{func(r *canon.Route) bool { return t.agreement(r.AccessPoint) }, NoAgreement},
+		{func(r *canon.Route) bool { return t.agreement(r, q.At) }, NoAgreement},
 		{func(r *canon.Route) bool { return t.specification(r) != "" }, NoSpecification},
 		{func(r *canon.Route) bool { return r.Assurance == "" || t.assured(q, r.Assurance) }, LowAssurance},
 	} {
@@ -121,15 +132,16 @@ func (t *Table) usable(left []learned, q Query) (Route, Reason) {
 	}, ""
 }
 
-// agreement reports whether messages can go to an access point, never to our own.
-func (t *Table) agreement(p canon.Participant) bool {
-	if p == t.own {
+// agreement reports whether messages can go to the access point of a route: never to
+// our own, and to a partner's for its own Member State and while it is registered.
+func (t *Table) agreement(r *canon.Route, at time.Time) bool {
+	p, ok := t.partners[r.AccessPoint]
+	switch {
+	case r.AccessPoint == t.own, ok && (p.country != r.Country || !p.period.holds(at)):
 		return false
+	case t.agreed != nil:
+		return t.agreed(r.AccessPoint)
 	}
-	if t.agreed != nil {
-		return t.agreed(p)
-	}
-	_, ok := t.partners[p]
 	return ok
 }
 
@@ -186,7 +198,9 @@ func (t *Table) Learned(at time.Time) []Learned {
 			o.Why = SameState
 		case !r.ValidAt(at):
 			o.Why = NotValid
-		case !t.agreement(r.AccessPoint):
+		case !speaksFor(r.Country, canon.Agent{ID: r.Provider.ID}):
+			o.Why = NoProvider
+		case !t.agreement(r, at):
 			o.Why = NoAgreement
 		case o.Specification == "":
 			o.Why = NoSpecification

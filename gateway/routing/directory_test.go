@@ -84,6 +84,7 @@ func TestARouteOfTheDirectory(t *testing.T) {
 		"with any level":                         {route: func(r *canon.Route) { r.Assurance = "" }, query: func(q *routing.Query) { q.Assurance = "" }, speaks: "oots-edm:v2.0"},
 		"of another evidence type":               {query: func(q *routing.Query) { q.EvidenceType = "https://sr.example/other" }, why: routing.NoEvidenceType},
 		"of another provider":                    {query: func(q *routing.Query) { q.Provider.ID.ID = "other" }, why: routing.NoProvider},
+		"of an access point of another partner":  {route: func(r *canon.Route) { r.AccessPoint = party("urn:x:NL::ap-nl") }, why: routing.NoAgreement},
 		"for a procedure out of scope":           {query: func(q *routing.Query) { q.Procedure = "Z9" }, why: routing.OutOfScope},
 		"asked for by an authority abroad":       {query: func(q *routing.Query) { q.Requester.Country = "EE" }, why: routing.WrongState},
 	} {
@@ -129,6 +130,69 @@ func TestOfSeveralRoutesTheNewestEditionIsTaken(t *testing.T) {
 }
 
 // What is older than what is known changes nothing, in whatever order it is read.
+// A directory of one Member State that names authorities of another leads no
+// request away from there, whatever edition it offers.
+//
+// Covers: B-007, B-051
+func TestADirectorySpeaksForItsOwnMemberState(t *testing.T) {
+	const unregistered = "urn:oasis:names:tc:ebcore:partyid-type:unregistered:"
+	for name, id := range map[string]canon.Participant{"": party("urn:x:FI::ministry"), "by scheme": party(unregistered + "FI::ministry")} {
+		own := offered(func(r *canon.Route) { r.Provider.ID, r.Specifications = id, []string{"oots-edm:v1.2"} })
+		foreign := offered(func(r *canon.Route) {
+			r.Provider, r.Country = canon.Agent{ID: id, Country: "SE"}, "SE"
+			r.AccessPoint.ID, r.Specifications = "ap-fi-2", []string{"oots-edm:v2.0"} // there is an agreement with it
+		})
+		ask := func(q *routing.Query) { q.Provider.ID = id }
+		table := agreeing(t)
+		table.Learn(own.Message(day), foreign.Message(day))
+		if got, why := table.Ask(forDiploma(ask)); why != "" || got.Peer.ID != "ap-fi" || got.Country != "FI" {
+			t.Errorf("%s: got %+v, %q", name, got, why)
+		}
+		got, why := table.Ask(forDiploma(ask, func(q *routing.Query) { q.Provider.Country = "" }))
+		if name == "" && why != routing.NoProvider {
+			t.Errorf("two Member States name the authority, the request none: got %+v, %q", got, why)
+		}
+		if name != "" && (why != "" || got.Peer.ID != "ap-fi") {
+			t.Errorf("%s: got %+v, %q", name, got, why)
+		}
+		alone := agreeing(t)
+		alone.Learn(foreign.Message(day))
+		if got, why := alone.Ask(forDiploma(ask)); why != routing.NoProvider {
+			t.Errorf("%s: got %+v, %q", name, got, why)
+		}
+	}
+}
+
+// Nothing is sent to an access point whose registration has ended or has not begun.
+//
+// Covers: B-003
+func TestNobodyIsAskedBeyondTheirRegistration(t *testing.T) {
+	ended := routing.Valid{Until: "2026-09-13"}
+	c := config(t, func(c *routing.Config) {
+		for i := range c.Partners {
+			c.Partners[i].Valid = ended
+		}
+	})
+	c.Agreement = func(canon.Participant) bool { return true }
+	table, err := routing.NewTable(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	configured := routing.Query{
+		Procedure: "T2", EvidenceType: "https://sr.example/residence", Assurance: "High", At: day,
+		Requester: canon.Agent{ID: party("urn:x:LV::university")}, Provider: canon.Agent{ID: party("urn:x:NL::residents")},
+	}
+	if got, why := table.Ask(configured); why != routing.ExpiredPartner {
+		t.Errorf("a configured route: got %+v, %q", got, why)
+	}
+	table.Learn(offered(func(r *canon.Route) {
+		r.Provider, r.Country, r.AccessPoint = canon.Agent{ID: party("urn:x:NL::ministry"), Country: "NL"}, "NL", party("urn:x:NL::ap-nl")
+	}).Message(day))
+	if got, why := table.Ask(forDiploma(func(q *routing.Query) { q.Provider = canon.Agent{ID: party("urn:x:NL::ministry"), Country: "NL"} })); why != routing.NoAgreement {
+		t.Errorf("a route of the directory: got %+v, %q", got, why)
+	}
+}
+
 func TestTheLatestWordOfARouteCounts(t *testing.T) {
 	table := agreeing(t)
 	newer, older := offered().Message(day.Add(time.Hour)), offered(func(r *canon.Route) { r.Withdrawn = true }).Message(day)

@@ -161,6 +161,9 @@ func (t *Table) Ask(q Query) (Route, Reason) {
 	}
 	e, why := t.find(t.ask, q, "")
 	r := e.Route
+	if why == "" && !t.partners[r.Peer].period.holds(q.At) {
+		why = ExpiredPartner
+	}
 	if why == NoProvider || why == NoEvidenceType {
 		var other Reason
 		if r, other = t.fromDirectory(q); other != NoProvider {
