@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"oncegate/connectors/directory"
@@ -84,18 +83,11 @@ func (v *validator) inspect(d rulecheck.Detected, text []byte) ([]rulecheck.Find
 		return rep.Findings, err
 	case rules.EBRequirements, rules.EBEvidenceTypes, rules.EBError, rules.DSDServices, rules.DSDError:
 		return directory.Inspect(text, nil).Findings, nil
+	case rules.EBSubmission, rules.DSDSubmission:
+		return lcm.Inspect(d.Root, nil)
 	}
 	found, err := byRules(d, d.Edition)
-	switch d.Document {
-	case rules.EBSubmission, rules.DSDSubmission:
-		_, faults := lcm.Read(d.Root)
-		for _, f := range faults {
-			known := slices.ContainsFunc(found, func(have rulecheck.Finding) bool { return have.Rule == f.Rule && have.Line == f.Line })
-			if !known {
-				found = append(found, rulecheck.Finding{Layer: rulecheck.LayerStructure, Rule: f.Rule, Edition: d.Edition, Severity: rules.Fatal, Line: f.Line, Column: 1, Meaning: f.Text})
-			}
-		}
-	case rules.SubmissionAnswer:
+	if d.Document == rules.SubmissionAnswer {
 		if _, bad := lcm.ReadResponse(d.Root); bad != nil {
 			found = append(found, structural(bad))
 		}

@@ -197,18 +197,21 @@ func TestFaults(t *testing.T) {
 	}
 	tests := []struct{ name, country, doc, code, rule string }{
 		{"not XML", "SI", "<a", CodeDataset, "XML"},
-		{"another document", "SI", "<a/>", CodeDataset, "R-DSD-SUB-S001"},
-		{"id of the request", "SI", replace(eb, `id="`+requestID, `id="x`), CodeDataset, "R-DSD-SUB-S004"},
-		{"no list", "SI", cut(eb, "<rim:RegistryObjectList>", "</rim:RegistryObjectList>"), CodeObject, "R-DSD-SUB-S005"},
-		{"no classification", "SI", cut(eb, "<rim:Classification", "/>"), CodeObject, "R-DSD-SUB-S007"},
-		{"another scheme", "SI", replace(eb, "urn:fdc:oots:classification:eb", "urn:fdc:oots:classification:dsd"), CodeObject, "R-DSD-SUB-S012"},
-		{"another node", "SI", replace(eb, `classificationNode="Requirement"`, `classificationNode="Need"`), CodeObject, "R-DSD-SUB-S013"},
-		{"slot of another node", "SI", replace(eb, `classificationNode="Requirement"`, `classificationNode="EvidenceType"`), CodeObject, "EB-SUB-S022"},
+		{"another document", "SI", "<a/>", CodeDataset, "XSD"},
+		{"id of the request", "SI", replace(eb, `id="`+requestID, `id="x`), CodeDataset, "EB-SUB-S004"},
+		{"no list", "SI", cut(eb, "<rim:RegistryObjectList>", "</rim:RegistryObjectList>"), CodeObject, "XSD"},
+		{"no classification", "SI", cut(eb, "<rim:Classification", "/>"), CodeObject, "EB-SUB-S007"},
+		{"another scheme", "SI", replace(eb, "urn:fdc:oots:classification:eb", "urn:fdc:oots:classification:dsd"), CodeObject, "EB-SUB-S012"},
+		{"another node", "SI", replace(eb, `classificationNode="Requirement"`, `classificationNode="Need"`), CodeObject, "EB-SUB-S013"},
+		{"slot of another node", "SI", replace(eb, `classificationNode="Requirement"`, `classificationNode="EvidenceType"`), CodeObject, "EB-SUB-S014"},
 		{"noun without its name", "SI", cut(eb, "<sdg:Name", "</sdg:Name>"), CodeObject, "XSD"},
 		{"noun without its id", "SI", cut(eb, "<sdg:Identifier>", "</sdg:Identifier>"), CodeObject, "XSD"},
-		{"unknown association", "SI", replace(eb, "AssociationType:ContainsEvidence", "AssociationType:HoldsEvidence"), CodeAssociation, "R-DSD-SUB-S029"},
+		{"unknown association", "SI", replace(eb, "AssociationType:ContainsEvidence", "AssociationType:HoldsEvidence"), CodeAssociation, "R-EB-SUB-S037"},
 		{"wrong association", "SI", replace(eb, "AssociationType:ContainsEvidence", "AssociationType:FulfillsRequirement"), CodeAssociation, "R-EB-SUB-S037"},
-		{"association to nothing", "ES", replace(dsd, `targetObject="urn:uuid:`, `targetObject="urn:uuid:00000000-0000-0000-0000-000000000000" x="`), CodeDataset, "R-DSD-SUB-S028"},
+		{"association to nothing", "ES", replace(dsd, `targetObject="urn:uuid:`, `targetObject="urn:uuid:00000000-0000-0000-0000-000000000000" x="`), CodeAssociation, "R-DSD-SUB-S027"},
+		{"another id twice", "ES", strings.ReplaceAll(dsd, serving(dsd, 2), serving(dsd, 1)), CodeDataset, "TDD 3.6 unique id"},
+		{"unknown level of assurance", "ES", replace(dsd, "Substantial</sdg:Auth", "Enough</sdg:Auth"), CodeObject, "R-DSD-SUB-C037"},
+		{"unknown procedure", "SI", replace(eb, "<sdg:Identifier>T2", "<sdg:Identifier>Z9"), CodeObject, "R-EB-SUB-C023"},
 		{"unknown language", "ES", replace(dsd, "<sdg:Language>ES", "<sdg:Language>XX"), CodeDataset, "dataset"},
 		{"evidence of another Member State", "SI", replace(eb, "evidencetypeclassifications/SI/", "evidencetypeclassifications/ES/"), CodeDataset, "TDD 3.6"},
 	}
@@ -232,6 +235,13 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// serving is the id of an association, counted from 1.
+func serving(doc string, n int) string {
+	_, rest, _ := strings.Cut(strings.SplitAfterN(doc, `xsi:type="rim:AssociationType"`, n+1)[n], `id="`)
+	id, _, _ := strings.Cut(rest, `"`)
+	return id
 }
 
 // TestSamples reads every published sample.

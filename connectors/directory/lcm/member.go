@@ -57,7 +57,7 @@ func (m *merging) owned(o Object) {
 		foreign = foreign || of != m.country && of != "oots"
 	}
 	if foreign {
-		m.faults = append(m.faults, Fault{Code: CodeDataset, Rule: "TDD 3.6", Text: "the data is of another Member State than the submitter", Object: o.ID})
+		m.faults = append(m.faults, Fault{Code: CodeDataset, Rule: ruleWhose, Text: "the data is of another Member State than the submitter", Object: o.ID})
 	}
 }
 
@@ -66,7 +66,7 @@ func (m *merging) tied(s Submission, kind, source string) []Object {
 	var out []Object
 	for _, a := range s.Associations {
 		if a.Kind == kind && strings.EqualFold(a.Source, source) {
-			if o, ok := m.objects[strings.ToLower(a.Target)]; ok {
+			if o, ok := m.objects[strings.ToLower(a.Target)]; ok && o.node() == kinds[kind].target {
 				out = append(out, o)
 			}
 		}

@@ -108,7 +108,7 @@ func (p *Peer) submitted(ctx context.Context, m canon.Message, l *Letter) error 
 			return canon.NewFault(canon.CodePeerUnreachable, err, "the submission cannot be kept now")
 		}
 	} else {
-		res.Faults = []Fault{{Code: CodeDataset, Rule: "TDD 3.6", Text: "the access point speaks for no Member State"}}
+		res.Faults = []Fault{{Code: CodeDataset, Rule: ruleWhose, Text: "the access point speaks for no Member State"}}
 	}
 	doc, err := WriteResponse(res)
 	if err != nil {

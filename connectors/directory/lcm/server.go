@@ -64,20 +64,20 @@ func (s *Server) Accept(ctx context.Context, country string, part service.Part, 
 		return s.answer(ctx, country, part, Response{Faults: []Fault{{Code: CodeDataset, Rule: "XML", Text: err.Error()}}}), nil
 	}
 	sub, faults := Read(parsed.Root())
-	r := Response{RequestID: sub.ID, Faults: faults}
-	if r.OK() && sub.Part != "" { // an empty one withdraws everything; R-DSD-SUB-S036 would forbid it
-		r.Faults = s.judge.faults(sub.Part, parsed.Root())
+	r := Response{RequestID: sub.ID, Faults: s.judge.faults(parsed.Root())}
+	if r.OK() { // what the rules say has ids that a submitter knows
+		r.Faults = faults
 	}
 	if !r.OK() {
 		return s.answer(ctx, country, part, r), nil
 	}
 	switch {
 	case sub.Part == "" && part == "":
-		r.Faults = []Fault{{Code: CodeDataset, Rule: "TDD 3.6", Text: "an empty submission does not say which service it is for"}}
+		r.Faults = []Fault{{Code: CodeDataset, Rule: ruleWhose, Text: "an empty submission does not say which service it is for"}}
 	case sub.Part == "":
 		sub.Part = part
 	case part != "" && part != sub.Part:
-		r.Faults = []Fault{{Code: CodeDataset, Rule: "TDD 3.6", Text: "the submission is for the other service"}}
+		r.Faults = []Fault{{Code: CodeDataset, Rule: ruleWhose, Text: "the submission is for the other service"}}
 	}
 	if !r.OK() {
 		return s.answer(ctx, country, part, r), nil

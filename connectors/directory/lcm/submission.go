@@ -84,15 +84,14 @@ var schemes = map[service.Part]string{
 type kind struct {
 	source, target string
 	part           service.Part
-	ends, between  string // the rules on its ends, and on its kind between such ends
 }
 
 // kinds are the associations of both services.
 var kinds = map[string]kind{
-	contains: {nodeList, nodeType, service.PartBroker, "R-EB-SUB-S036", "R-EB-SUB-S037"},
-	fulfills: {nodeList, nodeRequirement, service.PartBroker, "EB-SUB-S038", "R-EB-SUB-S039"},
-	derives:  {nodeRequirement, nodeFramework, service.PartBroker, "EB-SUB-S040", "R-EB-SUB-S040"},
-	serves:   {nodeProvider, nodeService, service.PartDirectory, "R-DSD-SUB-S028", "R-DSD-SUB-S029"},
+	contains: {nodeList, nodeType, service.PartBroker},
+	fulfills: {nodeList, nodeRequirement, service.PartBroker},
+	derives:  {nodeRequirement, nodeFramework, service.PartBroker},
+	serves:   {nodeProvider, nodeService, service.PartDirectory},
 }
 
 func partOf(node string) service.Part {
