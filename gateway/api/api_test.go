@@ -131,6 +131,7 @@ func TestWhatTheCoreHasNotMetIsAccepted(t *testing.T) {
 	w.problem(w.do("GET", "/api/v1/evidence-requests/not-an-id", portalToken, nil), 404, canon.CodeUnknownExchange, "")
 }
 
+// Covers: B-006, B-016, B-017, B-018, B-022
 func TestABodyIsHeldAgainstItsContract(t *testing.T) {
 	type m = map[string]any
 	for _, tc := range []struct {
