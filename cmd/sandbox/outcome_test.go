@@ -29,6 +29,10 @@ func asked() effects {
 			"ES evidence.preview.v1 out":                              1,
 			"ES delivery.receipt.v1 evidence.preview.v1 acknowledged": 1,
 			"ES evidence.request.v1 in after-preview":                 1,
+			"SI exchange.record.v1 recorded out":                      2,
+			"SI exchange.record.v1 recorded in":                       1,
+			"ES exchange.record.v1 recorded in":                       2,
+			"ES exchange.record.v1 recorded out":                      1,
 		},
 		Notices:  map[string]int{"preview-offered": 1},
 		Receipts: map[string]int{"SI evidence.request.v1 out first": 1, "SI evidence.request.v1 out after-preview": 1, "ES evidence.preview.v1 out": 1},
@@ -42,6 +46,8 @@ func answered(kind, outcome, phase string, more ...string) effects {
 	e.Steps["ES delivery.receipt.v1 "+kind+" acknowledged"] = 1
 	e.Steps["SI "+kind+" in "+outcome] = 1
 	e.Steps["SI exchange.notice.v1 "+phase] = 1
+	e.Steps["ES exchange.record.v1 recorded out"]++
+	e.Steps["SI exchange.record.v1 recorded in"]++
 	for _, s := range more {
 		e.Steps[s] = 1
 	}
