@@ -106,7 +106,7 @@ func (a *API) planView(ctx context.Context, p *choice.Plan, who credential, sess
 			s.Requirements = append(s.Requirements, r.ID)
 		}
 		if session != "" {
-			held, err := a.held(ctx, who, session, ask)
+			held, err := a.held(ctx, who, session, p.Procedure, ask)
 			if err != nil {
 				return v, err
 			}
@@ -126,23 +126,25 @@ type holding struct {
 	known bool // there is such an exchange
 	again bool // it ended without evidence, or the person wants it anew: another may follow
 	next  canon.ConversationID
+	about *exchange.Conversation // nil where the core has not met it
 }
 
 // maxAttempts bounds how often one session asks for the same.
 const maxAttempts = 20
 
-// attempt names the n-th exchange of an ask in a session. The name follows from the
-// session: whoever asks again for the same finds what there is, also when every
+// attempt names the n-th exchange of an ask in a session, for one procedure: what was
+// asked for another is not this one's (Reg. 2018/1724 Art. 14(7)). The name follows
+// from the session: whoever asks again for the same finds what there is, also when every
 // memory was lost (Reg. 2018/1724 Art. 14; the person is not asked twice, recital 41).
-func attempt(portal, session, ask string, n int) canon.ConversationID {
-	return canon.OwnConversation(portal, canon.DeriveUUID("session", session, ask, strconv.Itoa(n)))
+func attempt(portal, session, procedure, ask string, n int) canon.ConversationID {
+	return canon.OwnConversation(portal, canon.DeriveUUID("session", session, procedure, ask, strconv.Itoa(n)))
 }
 
 // held looks for exchanges of an ask in the session.
-func (a *API) held(ctx context.Context, who credential, session string, ask choice.Ask) (holding, error) {
+func (a *API) held(ctx context.Context, who credential, session, procedure string, ask choice.Ask) (holding, error) {
 	var h holding
 	for n := range maxAttempts {
-		id := attempt(who.name, session, ask.Key, n)
+		id := attempt(who.name, session, procedure, ask.Key, n)
 		c, err := a.cfg.Conversations.Get(ctx, id)
 		switch {
 		case errors.Is(err, exchange.ErrUnknown):
@@ -159,7 +161,7 @@ func (a *API) held(ctx context.Context, who credential, session string, ask choi
 		case err != nil:
 			return h, unavailable(err)
 		}
-		h = holding{id: id, state: string(c.Phase), known: true}
+		h = holding{id: id, state: string(c.Phase), known: true, about: c}
 		// What was delivered, or is under way, is not asked for twice. What ended
 		// without evidence may be asked for once more.
 		h.again = c.Phase.Final() && (c.Phase != exchange.Delivered || ask.Again)

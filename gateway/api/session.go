@@ -77,8 +77,11 @@ func (a *API) openSession(w http.ResponseWriter, r *http.Request, who credential
 	// same, however they stand by then.
 	value, asks := claim(who.name, key, normal), make([]holding, len(p.Asks))
 	for i, ask := range p.Asks {
-		if asks[i], err = a.held(r.Context(), who, body.Session, ask); err != nil {
+		if asks[i], err = a.held(r.Context(), who, body.Session, p.Procedure, ask); err != nil {
 			return err
+		}
+		if asks[i].ofAnother(body.Subject.canon()) {
+			return &refusal{Fault: canon.NewFault(canon.CodeKeyReused, nil, "the session is that of another person"), location: "/session"}
 		}
 		if asks[i].opens() {
 			value += " " + string(asks[i].next)
@@ -102,7 +105,7 @@ func (a *API) openSession(w http.ResponseWriter, r *http.Request, who credential
 		for _, q := range ask.Requirements {
 			e.Requirements = append(e.Requirements, q.ID)
 		}
-		if id, ok := a.chosen(who.name, body.Session, ask, theirs[2:]); ok {
+		if id, ok := a.chosen(who.name, body.Session, p.Procedure, ask, theirs[2:]); ok {
 			if e.State, err = a.open(r, who, id, theirs[0]+" "+theirs[1], ask, &body, p.Procedure); err != nil {
 				return err
 			}
@@ -122,10 +125,20 @@ func (a *API) openSession(w http.ResponseWriter, r *http.Request, who credential
 // opens reports that a new exchange follows.
 func (h holding) opens() bool { return !h.known || h.again }
 
+// ofAnother reports that the exchange is known to be about somebody else than who asks
+// now: what one person has is not shown to the next.
+func (h holding) ofAnother(who canon.Subject) bool {
+	if h.about == nil {
+		return false
+	}
+	private, ok := h.about.Private.Get()
+	return ok && private.Subject != (canon.Subject{}) && !private.Subject.Matches(who)
+}
+
 // chosen returns the exchange that the key opens for an ask, if it opens one.
-func (a *API) chosen(portal, session string, ask choice.Ask, ids []string) (canon.ConversationID, bool) {
+func (a *API) chosen(portal, session, procedure string, ask choice.Ask, ids []string) (canon.ConversationID, bool) {
 	for n := range maxAttempts {
-		id := attempt(portal, session, ask.Key, n)
+		id := attempt(portal, session, procedure, ask.Key, n)
 		for _, have := range ids {
 			if have == string(id) {
 				return id, true

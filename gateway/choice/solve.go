@@ -291,7 +291,7 @@ func AnswerFlaw(err error) string {
 func (s *solver) choose(e *EvidenceState, wish EvidenceWish, at int, t turn, asked []string) {
 	usable := 0
 	for _, d := range t.answer.answer.Services {
-		svc := Service{ID: ServiceID(d), DataService: d, Obstacle: s.obstacle(d)}
+		svc := Service{ID: ServiceID(d), DataService: d, Obstacle: s.obstacle(d, e.Country)}
 		if slices.ContainsFunc(e.Services, func(o Service) bool { return o.ID == svc.ID }) {
 			continue
 		}
@@ -344,8 +344,12 @@ func (s *solver) choose(e *EvidenceState, wish EvidenceWish, at int, t turn, ask
 	s.plan.Asks = append(s.plan.Asks, a)
 }
 
-// obstacle says why a service cannot be chosen.
-func (s *solver) obstacle(d canon.DataService) string {
+// obstacle says why a service cannot be chosen. A directory speaks for its own Member
+// State: who follows it must not end up, unasked, in a third one.
+func (s *solver) obstacle(d canon.DataService, country string) string {
+	if d.Provider.Country != "" && d.Provider.Country != country {
+		return "is an authority of another Member State than the directory that names it"
+	}
 	// Low < Substantial < High (TDD 3). What is not known or not asked for is no obstacle.
 	if s.w.Assurance != "" && d.Assurance != "" && !codes.Meets(s.w.Assurance, d.Assurance) {
 		return "wants an identification of level " + d.Assurance
