@@ -43,6 +43,7 @@ func found(fs []Finding, state, check, text string) bool {
 	})
 }
 
+// Covers: B-061
 func TestDoctor(t *testing.T) {
 	original := sample(t)
 	replace := func(t *testing.T, path, old, with string) {

@@ -231,6 +231,8 @@ func TestAnAnswerThatFailedIsSentAgain(t *testing.T) {
 // TestARequestThatFailedIsToldToItsAuthority: the partner is away when our authority
 // asks. Its portal is told by webhook and by the API, the person sees it, and there is
 // nothing left to resend: the portal asks anew.
+//
+// Covers: B-015, B-089
 func TestARequestThatFailedIsToldToItsAuthority(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -27,6 +27,8 @@ import (
 var update = flag.Bool("update", false, "write golden files")
 
 // TestFaults loads files with many faults and compares all of them.
+//
+// Covers: B-008
 func TestFaults(t *testing.T) {
 	dir := filepath.Join("testdata", "faults")
 	files, err := ReadFiles(dir)
