@@ -9,9 +9,11 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"oncegate/connectors/edelivery"
+	"oncegate/connectors/regrep"
 	"oncegate/gateway/exchangelog"
 	"oncegate/gateway/kafkalog"
 	"oncegate/schemas/canon"
@@ -117,19 +119,38 @@ func (r recorder) Record(_ context.Context, t edelivery.Transfer) ([]canon.Messa
 		Direction: t.Direction, Action: t.Action, AS4: t.AS4, RefTo: t.RefTo, From: t.From, To: t.To, Message: t.Message,
 	}
 	for _, p := range t.Parts {
-		out.Parts = append(out.Parts, canon.RecordedPart{ID: p.ID, MediaType: p.MediaType, Size: p.Size})
+		// What a peer adds to a type, such as the name of a file, may be a person's.
+		kind, _, _ := strings.Cut(p.MediaType, ";")
+		out.Parts = append(out.Parts, canon.RecordedPart{ID: p.ID, MediaType: strings.TrimSpace(kind), Size: p.Size})
 	}
-	if len(t.Parts) > 0 {
-		f, err := t.Parts[0].Open()
-		if err != nil {
-			return nil, fmt.Errorf("opening the document: %w", err)
-		}
-		out.Document, err = io.ReadAll(io.LimitReader(f, exchangelog.MaxDocument+1))
-		if err := errors.Join(err, f.Close()); err != nil {
-			return nil, fmt.Errorf("reading the document: %w", err)
+	// An answer may hold its document after the evidence, which is never recorded.
+	at := slices.IndexFunc(out.Parts, func(p canon.RecordedPart) bool { return strings.EqualFold(p.MediaType, regrep.MediaType) })
+	if at >= 0 {
+		var err error
+		if out.Document, err = document(t.Parts[at]); err != nil {
+			return nil, err
 		}
 	}
 	return r.log.Record(out, time.Now().UTC())
+}
+
+func document(p edelivery.Part) ([]byte, error) {
+	large := canon.NewFault(canon.CodeMessageInvalid, nil, "the document is too large for the exchange log: more than %d bytes", exchangelog.MaxDocument)
+	if p.Size > exchangelog.MaxDocument {
+		return nil, large
+	}
+	f, err := p.Open()
+	if err != nil {
+		return nil, fmt.Errorf("opening the document: %w", err)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, exchangelog.MaxDocument+1))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("reading the document: %w", err)
+	}
+	if len(data) > exchangelog.MaxDocument {
+		return nil, large
+	}
+	return data, nil
 }
 
 // An Export is all that is kept of one exchange: the records of its messages and

@@ -21,7 +21,7 @@ type Transfer struct {
 	From, To  canon.Participant
 	Message   canon.Message        // what it means; its body has an Envelope
 	Parts     []canon.RecordedPart // in the order of the message
-	Document  []byte               // the first part: the RegRep document
+	Document  []byte               // the RegRep document; empty where there is none
 }
 
 // A Recorder makes records. It is safe for concurrent use.
@@ -38,7 +38,7 @@ func New(recipients []Recipient) (*Recorder, error) {
 // MaxDocument is how many bytes of a document may be read back, and MaxSealed how
 // many of the compressed one are sealed: a record must fit into one message of the log.
 const (
-	MaxDocument = 64 << 20
+	MaxDocument = 8 << 20
 	MaxSealed   = 640 << 10
 )
 
@@ -72,7 +72,13 @@ func (r *Recorder) Record(t Transfer, now time.Time) ([]canon.Message, error) {
 			rec.Evidence = append(rec.Evidence, d.ID)
 		}
 	case *canon.EvidenceRefusal:
-		rec.Request, rec.Response, rec.ErrorCode, rec.Detail = b.Request, b.Response, b.ErrorCode, b.Detail
+		rec.Request, rec.Response, rec.ErrorCode = b.Request, b.Response, b.ErrorCode
+		if b.Leg == canon.LegOut { // the words of a peer may be about a person: they stand in its document
+			rec.Detail = b.Detail
+		}
+	}
+	if rec.Parts == nil {
+		rec.Parts = []canon.RecordedPart{}
 	}
 	m := canon.Follow(t.Message, step+" "+string(t.Direction), now, rec)
 	if rec.Sealed, err = seal(key, m.ID, t.Document); err != nil {

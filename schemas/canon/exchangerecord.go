@@ -24,7 +24,7 @@ type ExchangeRecord struct {
 	Response      string           `json:"response,omitempty"`
 	Status        ResponseStatus   `json:"status,omitempty"`
 	ErrorCode     string           `json:"errorCode,omitempty"` // EDM:ERR:nnnn
-	Detail        string           `json:"detail,omitempty"`    // of the error; a rule, never a person
+	Detail        string           `json:"detail,omitempty"`    // of an error of ours; a rule, never a person
 	Evidence      []string         `json:"evidence,omitempty"`  // ids of the documents
 	Parts         []RecordedPart   `json:"parts"`
 	Sealed        SealedDocument   `json:"sealed"`
@@ -37,7 +37,7 @@ type RecordedPart struct {
 	Size      int64  `json:"size"` // clear bytes; -1 where nobody counted
 }
 
-// A SealedDocument is the first part of the message, the RegRep document, sealed
+// A SealedDocument is the RegRep document of the message, empty where it has none, sealed
 // with HPKE (RFC 9180): who writes the record cannot read it again.
 type SealedDocument struct {
 	Key  string `json:"key"`  // id of the recipient key
