@@ -224,7 +224,7 @@ func newEnemy(t testing.TB, l *Landscape, genuine post) *enemy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := wssec.Opening{Envelope: env, Verifier: e.es.Partners()[0].Verifier(), Decrypt: e.es.Own().Decrypt, Now: time.Now()}
+	in := wssec.Opening{Envelope: env, Verifier: partner(t, e.es, Slovenia).Verifier(), Decrypt: e.es.Own().Decrypt, Now: time.Now()}
 	for _, part := range p.parts {
 		in.Parts = append(in.Parts, wssec.SealedPart{ID: part.ID, Content: part.Content})
 	}
@@ -289,7 +289,7 @@ func (e *enemy) sealed(t testing.TB, edit func(*ebms.UserMessage), parts ...wsse
 	}
 	done, err := wssec.Seal(wssec.Sealing{
 		Messaging: func(id string) ([]byte, error) { return ebms.AppendUserMessage(nil, &h, id) },
-		MessageID: h.MessageID, Parts: parts, Sign: e.si.Own().Sign, Recipient: e.si.Partners()[0].Encrypt[0],
+		MessageID: h.MessageID, Parts: parts, Sign: e.si.Own().Sign, Recipient: partner(t, e.si, Spain).Encrypt[0],
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -673,4 +673,16 @@ func (e *enemy) unreadable(t *testing.T, ctx context.Context, es *node.Node) {
 	if !slices.Contains(codes, "EDM:ERR:0003") {
 		t.Errorf("refusals %q, want EDM:ERR:0003", codes)
 	}
+}
+
+// partner returns the agreement with one member.
+func partner(t testing.TB, table *pmode.Table, name string) *pmode.Partner {
+	t.Helper()
+	for _, p := range table.Partners() {
+		if p.Name == name {
+			return p
+		}
+	}
+	t.Fatalf("there is no agreement with %s", name)
+	return nil
 }

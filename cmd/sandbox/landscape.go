@@ -5,10 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"oncegate/cmd/node"
@@ -36,18 +40,21 @@ type Config struct {
 	Outside func(name string, next http.Handler) http.Handler
 }
 
-// The names of the two Member States.
+// The names of the Member States.
 const (
 	Slovenia = "slovenia" // asks
 	Spain    = "spain"    // provides
+	Finland  = "finland"  // provides, too
 )
 
-// A Landscape is two Member States and the world around them.
+// A Landscape is three Member States and the world around them.
 type Landscape struct {
 	cfg      Config
 	dir      string
 	pki      *pki
 	si, es   *member
+	fi       *member
+	services *commonServices
 	eid      *eID
 	eidURL   string
 	regs     *fakeRegisters
@@ -58,7 +65,8 @@ type Landscape struct {
 	ownsDir  bool
 	ports    ports
 	notices  chan webhookEvent
-	registry map[string]*register.Definition
+	registry map[string]*register.Definition // those of Spain, built in
+	finnish  map[string]*register.Definition // those of Finland, its own
 }
 
 // running is one node in this process.
@@ -95,6 +103,9 @@ func Start(ctx context.Context, cfg Config) (_ *Landscape, err error) {
 	if l.registry, err = register.Load(registers.FS); err != nil {
 		return nil, fmt.Errorf("reading the registers: %w", err)
 	}
+	if l.finnish, err = register.Load(finnishRegisters()); err != nil {
+		return nil, fmt.Errorf("reading the registers of Finland: %w", err)
+	}
 	if err := l.outside(); err != nil {
 		return nil, err
 	}
@@ -102,7 +113,7 @@ func Start(ctx context.Context, cfg Config) (_ *Landscape, err error) {
 		return nil, err
 	}
 	if !cfg.Remote {
-		for _, m := range []*member{l.es, l.si} {
+		for _, m := range []*member{l.es, l.fi, l.si} {
 			if err := l.StartNode(ctx, m.Name); err != nil {
 				return nil, err
 			}
@@ -121,13 +132,14 @@ func (l *Landscape) transport() *http.Transport {
 	}
 }
 
-// outside starts what is not the gateway's: the eID and the registers.
+// outside starts what is not the gateway's: the eID, the registers and the common
+// services.
 func (l *Landscape) outside() error {
 	var err error
 	for _, m := range []struct {
 		to            **member
 		country, name string
-	}{{&l.si, "SI", Slovenia}, {&l.es, "ES", Spain}} {
+	}{{&l.si, "SI", Slovenia}, {&l.es, "ES", Spain}, {&l.fi, "FI", Finland}} {
 		if *m.to, err = newMember(&l.ports, l.dir, m.country, m.name); err != nil {
 			return err
 		}
@@ -154,9 +166,10 @@ func (l *Landscape) outside() error {
 	l.eidURL = "https://" + ln.Addr().String()
 	l.eid, err = newEID(l.eidURL, time.Now,
 		eIDClient{"portal", l.si.EIDSecret, l.portal.base + "/callback"},
-		// Both Member States may show previews; only Spain's is used here.
+		// Every Member State may show previews; only Slovenia's is not used here.
 		eIDClient{l.si.Name, l.si.EIDSecret, l.si.Web + "/preview/callback"},
-		eIDClient{l.es.Name, l.es.EIDSecret, l.es.Web + "/preview/callback"})
+		eIDClient{l.es.Name, l.es.EIDSecret, l.es.Web + "/preview/callback"},
+		eIDClient{l.fi.Name, l.fi.EIDSecret, l.fi.Web + "/preview/callback"})
 	if err != nil {
 		return err
 	}
@@ -168,13 +181,13 @@ func (l *Landscape) outside() error {
 	}
 	l.regs.base = "https://" + ln.Addr().String()
 	l.serve("registers", ln, l.regs.handler())
-	return nil
+	l.portal.offers = offers(l.registry)
+	return l.startServices()
 }
 
 // configure writes the files of both Member States.
 func (l *Landscape) configure() error {
 	on := engine{Brokers: l.cfg.Brokers, Redis: l.cfg.Redis, Prefix: l.cfg.Prefix}
-	l.portal.offers = offers(l.registry)
 	var provide, ask []obj
 	endpoints := obj{}
 	for _, o := range l.portal.offers {
@@ -210,6 +223,7 @@ func (l *Landscape) configure() error {
 			"webhook":        l.portal.base + "/webhook", "webhook_secret_file": "webhook.secret",
 		}}, "webhook_ca": "ca.pem"},
 		"authority": obj{"scheme": authority.ID.Scheme, "id": "SI-AP-TEST", "names": obj{"EN": "Access point of Slovenia (sandbox)"}, "country": "SI"},
+		"directory": l.services.settings(),
 	})); err != nil {
 		return err
 	}
@@ -219,16 +233,56 @@ func (l *Landscape) configure() error {
 	})); err != nil {
 		return err
 	}
-	route := func(m, other *member, more obj) error {
-		o := obj{"country": m.Country, "access_point": m.AccessPoint, "partners": []obj{{"country": other.Country, "access_point": other.AccessPoint}}}
+	if err := l.finland(on, edit); err != nil {
+		return err
+	}
+	route := func(m *member, more obj, others ...*member) error {
+		var partners []obj
+		for _, other := range others {
+			partners = append(partners, obj{"country": other.Country, "access_point": other.AccessPoint})
+		}
+		o := obj{"country": m.Country, "access_point": m.AccessPoint, "partners": partners}
 		for k, v := range more {
 			o[k] = v
 		}
 		return m.writeYAML("routes.yaml", o)
 	}
 	return errors.Join(
-		route(l.si, l.es, obj{"ask": ask}), route(l.es, l.si, obj{"provide": provide}),
-		l.si.agree(l.es), l.es.agree(l.si))
+		// How to reach Finland, the directory tells.
+		route(l.si, obj{"ask": ask}, l.es, l.fi), route(l.es, obj{"provide": provide}, l.si), route(l.fi, obj{"provide": l.finnishRoutes()}, l.si),
+		l.si.agree(l.es, l.fi), l.es.agree(l.si), l.fi.agree(l.si),
+		l.services.write(l))
+}
+
+// finland writes the configuration of the third Member State. Its registers are its
+// own: it has a directory of them.
+func (l *Landscape) finland(on engine, edit func(*member, obj) obj) error {
+	endpoints := obj{}
+	for name := range l.finnish {
+		endpoints[name] = obj{"url": l.regs.base + "/" + name, "ca": "ca.pem", "timeout": "5s"}
+	}
+	if err := l.fi.configure(l.pki, on, l.eidURL, edit(l.fi, obj{
+		"registers": endpoints, "registers_dir": "registers",
+		"authority": obj{"scheme": schemeFI, "id": "FI-AP-TEST", "names": obj{"EN": "Access point of Finland (sandbox)"}, "country": "FI"},
+	})); err != nil {
+		return err
+	}
+	if err := os.CopyFS(filepath.Join(l.fi.Dir, "registers"), finnishRegisters()); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("writing the registers of Finland: %w", err)
+	}
+	return nil
+}
+
+func (l *Landscape) finnishRoutes() []obj {
+	var out []obj
+	for _, name := range slices.Sorted(maps.Keys(l.finnish)) {
+		d := l.finnish[name]
+		out = append(out, obj{
+			"name": name, "procedures": []string{"T2"}, "evidence_type": d.EvidenceType.Classification,
+			"provider": d.Issuer.ID.String(), "register": name,
+		})
+	}
+	return out
 }
 
 func (l *Landscape) listen(addr string) (net.Listener, error) {
@@ -320,8 +374,11 @@ func (l *Landscape) Node(name string) *node.Node {
 func (l *Landscape) ConfigFile(name string) string { return l.member(name).Config() }
 
 func (l *Landscape) member(name string) *member {
-	if name == Slovenia {
+	switch name {
+	case Slovenia:
 		return l.si
+	case Finland:
+		return l.fi
 	}
 	return l.es
 }
@@ -353,9 +410,12 @@ func (l *Landscape) Addresses() []Address {
 	return []Address{
 		{"portal", l.portal.base + "/", "begin here: choose a procedure"},
 		{"eID", l.eidURL, "asks you who you want to be"},
-		{"preview space", l.es.Web + "/preview/", "where the portal sends you"},
+		{"preview space of Spain", l.es.Web + "/preview/", "where the portal sends you"},
+		{"preview space of Finland", l.fi.Web + "/preview/", "where the portal sends you, too"},
 		{"operator of Slovenia", l.si.API + "/operator/", "operator / " + l.si.Operator},
 		{"operator of Spain", l.es.API + "/operator/", "operator / " + l.es.Operator},
+		{"operator of Finland", l.fi.API + "/operator/", "operator / " + l.fi.Operator},
+		{"common services", l.services.base, "evidence broker and directory of data services"},
 		{"API of Slovenia", l.si.API + "/openapi.json", "what portals use"},
 	}
 }

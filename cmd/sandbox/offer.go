@@ -8,6 +8,7 @@ import (
 const (
 	schemeSI = "urn:oasis:names:tc:ebcore:partyid-type:unregistered:SI"
 	schemeES = "urn:oasis:names:tc:ebcore:partyid-type:unregistered:ES"
+	schemeFI = "urn:oasis:names:tc:ebcore:partyid-type:unregistered:FI"
 )
 
 // An offer is one evidence that the portal can ask for: what a lookup in the

@@ -21,6 +21,7 @@ type Script struct {
 	Register string // births, residence, companies
 	Persona  string // Default: the one the register knows
 	Decline  bool   // refuses everything at the preview
+	Refuse   string // refuses documents whose title or role holds this. Default: none
 	Other    string // who identifies at the provider instead. Default: the same person
 
 	// AtPreview is called when the evidence is on the screen and before the
@@ -155,6 +156,12 @@ func (v *visitor) preview(ctx context.Context, p *page) (*page, error) {
 		return p, fmt.Errorf("reading the portal's address: %w", err)
 	}
 	v.step("followed the link to the preview space of the provider")
+	return v.look(ctx, p, home)
+}
+
+// look identifies at the provider, decides there and comes back.
+func (v *visitor) look(ctx context.Context, p *page, home *url.URL) (*page, error) {
+	var err error
 	back := func(p *page) *html.Node {
 		return p.find(func(n *html.Node) bool {
 			return n.Data == "a" && strings.HasPrefix(attr(n, "href"), v.l.portal.base+"/")
@@ -190,6 +197,9 @@ func (v *visitor) preview(ctx context.Context, p *page) (*page, error) {
 		}
 		break
 	}
+	if ready := p.find(func(n *html.Node) bool { return n.Data == "p" && attr(n, "class") == "ready" }); ready != nil {
+		v.step("read: %s", strings.Join(strings.Fields(text(ready)), " "))
+	}
 	to, err := p.url.Parse(attr(back(p), "href"))
 	if err != nil || to.Host != home.Host {
 		return p, fmt.Errorf("the way back does not lead to the portal")
@@ -205,14 +215,38 @@ func (v *visitor) decide(ctx context.Context, p *page) (*page, error) {
 		v.step("refused to send it")
 		return v.b.submit(ctx, p, "action=refuse-all", nil)
 	}
-	choice := url.Values{}
+	choice, refused := url.Values{}, 0
 	for _, n := range p.all(func(n *html.Node) bool {
 		return n.Data == "input" && attr(n, "type") == "radio" && attr(n, "value") == "approve"
 	}) {
-		choice.Set(attr(n, "name"), "approve")
+		answer := "approve"
+		if v.script.Refuse != "" && strings.Contains(legend(n), v.script.Refuse) {
+			answer = "decline"
+			refused++
+		}
+		choice.Set(attr(n, "name"), answer)
 	}
-	v.step("saw the evidence and approved every document")
+	if refused > 0 {
+		v.step("saw the evidence, approved %d documents and refused %d", len(choice)-refused, refused)
+	} else {
+		v.step("saw the evidence and approved every document")
+	}
 	return v.b.submit(ctx, p, "action=decide", choice)
+}
+
+// legend is the title of the group that a control stands in.
+func legend(n *html.Node) string {
+	for ; n != nil; n = n.Parent {
+		if n.Type != html.ElementNode || n.Data != "fieldset" {
+			continue
+		}
+		for c := range n.ChildNodes() {
+			if c.Type == html.ElementNode && c.Data == "legend" {
+				return strings.Join(strings.Fields(text(c)), " ")
+			}
+		}
+	}
+	return ""
 }
 
 // identify names the button that starts the login, "" where there is none: it is
@@ -267,7 +301,7 @@ func (v *visitor) download(ctx context.Context, p *page) error {
 
 func final(state string) bool {
 	switch state {
-	case "delivered", "declined", "refused", "expired", "failed":
+	case "delivered", "declined", "deferred", "withdrawn", "refused", "expired", "failed":
 		return true
 	}
 	return false

@@ -53,6 +53,7 @@ type visit struct {
 	returns                string         // the unpredictable part of the return location
 	form                   string         // against forged forms
 	since                  time.Time
+	studies                *studies // the procedure with several evidences; nil for the others
 }
 
 // A webhookEvent is one notice that the gateway delivered.
@@ -93,6 +94,7 @@ func (p *portal) handler() http.Handler {
 	mux.HandleFunc("GET /case/evidence/{document}", p.withVisit(p.evidence))
 	mux.HandleFunc("GET /return/{token}", p.withVisit(p.returned))
 	mux.HandleFunc("POST /webhook", p.webhook)
+	p.studiesPages(mux)
 	return mux
 }
 
@@ -101,7 +103,9 @@ var homePage = template.Must(template.New("home").Parse(pageHead + `
 <p>What do you want to do? If evidence for it lies in another Member State, we can fetch it from there, at your wish.</p>
 <form method="post" action="/login"><ul class="choices cards">{{range .Offers}}
 <li><button name="offer" value="{{.Register}}">{{.Purpose}}</button>
-<span>Needs: {{.Title}}, held by {{.Provider.Name}}, {{.Provider.Country}}</span></li>{{end}}</ul></form>` + pageFoot))
+<span>Needs: {{.Title}}, held by {{.Provider.Name}}, {{.Provider.Country}}</span></li>{{end}}
+<li><button name="offer" value="studies">Applying for a master’s degree</button>
+<span>Needs several proofs, from one Member State or several: we look up who has them, and you choose</span></li></ul></form>` + pageFoot))
 
 func (p *portal) home(w http.ResponseWriter, _ *http.Request) {
 	render(w, http.StatusOK, homePage, map[string]any{"Title": "One-Stop Portal", "Offers": p.offers})
@@ -111,11 +115,14 @@ func (p *portal) login(w http.ResponseWriter, r *http.Request) {
 	if !p.parse(w, r) {
 		return
 	}
-	for _, o := range p.offers {
+	for _, o := range append(p.offers[:len(p.offers):len(p.offers)], offer{Register: studiesOffer}) {
 		if o.Register != r.PostForm.Get("offer") {
 			continue
 		}
 		v := &visit{state: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), offer: o, form: rand.Text(), since: p.now()}
+		if o.Register == studiesOffer {
+			v.studies = newStudies()
+		}
 		id := rand.Text()
 		p.mu.Lock()
 		for k, old := range p.sessions {
@@ -176,8 +183,12 @@ func (p *portal) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	v.subject, v.state = s, ""
+	next := "/request"
+	if v.studies != nil {
+		next = "/plan"
+	}
 	p.mu.Unlock()
-	http.Redirect(w, r, "/request", http.StatusSeeOther)
+	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
 var askPage = template.Must(template.New("ask").Parse(pageHead + `
@@ -228,13 +239,6 @@ func (p *portal) request(w http.ResponseWriter, r *http.Request, v *visit) {
 
 // apiRequest is the body of POST /api/v1/evidence-requests.
 func apiRequest(o offer, s canon.Subject, returnURL string, at time.Time) map[string]any {
-	subject := map[string]any{}
-	if n := s.Natural; n != nil {
-		subject["natural"] = map[string]any{"assurance": n.Assurance, "identifier": n.Identifier, "family_name": n.FamilyName, "given_name": n.GivenName, "birth_date": n.BirthDate}
-	}
-	if l := s.Legal; l != nil {
-		subject["legal"] = map[string]any{"assurance": l.Assurance, "identifier": l.Identifier, "name": l.Name}
-	}
 	var dist []map[string]any
 	for _, d := range o.Type.Distributions {
 		m := map[string]any{"format": d.Format}
@@ -247,12 +251,28 @@ func apiRequest(o offer, s canon.Subject, returnURL string, at time.Time) map[st
 		dist = append(dist, m)
 	}
 	return map[string]any{
-		"procedure": o.Procedure, "requirements": []any{o.Requirement}, "provider": o.Provider, "subject": subject,
-		"evidence_type": map[string]any{"id": o.Type.ID, "classification": o.Type.Classification, "titles": o.Type.Titles, "distributions": dist},
-		// The reference names our own record of the wish, never the person.
-		"explicit_request": map[string]any{"given": true, "at": at.UTC().Format(time.RFC3339), "reference": "wish-" + rand.Text()},
+		"procedure": o.Procedure, "requirements": []any{o.Requirement}, "provider": o.Provider, "subject": subjectOf(s),
+		"evidence_type":    map[string]any{"id": o.Type.ID, "classification": o.Type.Classification, "titles": o.Type.Titles, "distributions": dist},
+		"explicit_request": explicit(at),
 		"return_url":       returnURL,
 	}
+}
+
+func subjectOf(s canon.Subject) map[string]any {
+	out := map[string]any{}
+	if n := s.Natural; n != nil {
+		out["natural"] = map[string]any{"assurance": n.Assurance, "identifier": n.Identifier, "family_name": n.FamilyName, "given_name": n.GivenName, "birth_date": n.BirthDate}
+	}
+	if l := s.Legal; l != nil {
+		out["legal"] = map[string]any{"assurance": l.Assurance, "identifier": l.Identifier, "name": l.Name}
+	}
+	return out
+}
+
+// explicit is the person's wish. The reference names our own record of it, never
+// the person.
+func explicit(at time.Time) map[string]any {
+	return map[string]any{"given": true, "at": at.UTC().Format(time.RFC3339), "reference": "wish-" + rand.Text()}
 }
 
 // caseState is what the API says of an exchange.
@@ -265,18 +285,23 @@ type caseState struct {
 	ErrorCode        string `json:"error_code"`
 	Detail           string `json:"detail"`
 	NextStep         string `json:"next_step"`
+	AvailableAt      string `json:"available_at"`
 	Documents        []struct {
-		ID        string `json:"id"`
-		MediaType string `json:"media_type"`
-		Size      int64  `json:"size"`
-		Digest    string `json:"digest"`
-		Href      string `json:"href"`
+		ID        string       `json:"id"`
+		Role      string       `json:"role"`
+		Titles    []canon.Text `json:"titles"`
+		MediaType string       `json:"media_type"`
+		Size      int64        `json:"size"`
+		Digest    string       `json:"digest"`
+		Href      string       `json:"href"`
 	} `json:"documents"`
 }
 
 // caseWords say what a state means to the person. Other states: still waiting.
 var caseWords = map[string]string{
 	"delivered": "We have received your evidence.",
+	"deferred":  "The other Member State must prepare this evidence first.",
+	"withdrawn": "You took your request back. Nothing was sent.",
 	"declined":  "You decided not to send the evidence, so we did not get it. You can hand it in yourself.",
 	"refused":   "The other Member State cannot provide this evidence. You can hand it in yourself.",
 	"expired":   "The time for this request has passed. You can begin again.",
@@ -318,10 +343,15 @@ func (p *portal) preview(w http.ResponseWriter, r *http.Request, v *visit) {
 	if !p.parse(w, r) || !p.ours(w, r, v) {
 		return
 	}
+	p.openPreview(w, r, v.caseID, v.form+"-preview")
+}
+
+// openPreview sends the person to the preview of an exchange.
+func (p *portal) openPreview(w http.ResponseWriter, r *http.Request, id, key string) {
 	var got struct {
 		URL string `json:"preview_url"`
 	}
-	if err := p.call(r.Context(), http.MethodPost, "/api/v1/evidence-requests/"+v.caseID+"/preview", v.form+"-preview", map[string]any{}, &got); err != nil {
+	if err := p.call(r.Context(), http.MethodPost, "/api/v1/evidence-requests/"+id+"/preview", key, map[string]any{}, &got); err != nil {
 		p.fail(w, http.StatusBadGateway, "The preview cannot be opened: "+err.Error())
 		return
 	}
@@ -333,11 +363,15 @@ func (p *portal) preview(w http.ResponseWriter, r *http.Request, v *visit) {
 }
 
 func (p *portal) evidence(w http.ResponseWriter, r *http.Request, v *visit) {
+	p.document(w, r, v.caseID)
+}
+
+func (p *portal) document(w http.ResponseWriter, r *http.Request, caseID string) {
 	if !canon.ValidUUID(r.PathValue("document")) {
 		p.fail(w, http.StatusNotFound, "No such document.")
 		return
 	}
-	resp, err := p.do(r.Context(), http.MethodGet, "/api/v1/evidence-requests/"+v.caseID+"/evidence/"+r.PathValue("document"), "", nil)
+	resp, err := p.do(r.Context(), http.MethodGet, "/api/v1/evidence-requests/"+caseID+"/evidence/"+r.PathValue("document"), "", nil)
 	if err != nil {
 		p.fail(w, http.StatusBadGateway, "The evidence cannot be fetched: "+err.Error())
 		return
@@ -354,6 +388,10 @@ func (p *portal) evidence(w http.ResponseWriter, r *http.Request, v *visit) {
 func (p *portal) returned(w http.ResponseWriter, r *http.Request, v *visit) {
 	if v.returns == "" || subtle.ConstantTimeCompare([]byte(v.returns), []byte(r.PathValue("token"))) != 1 {
 		p.fail(w, http.StatusNotFound, "This way back is not yours.")
+		return
+	}
+	if v.studies != nil {
+		http.Redirect(w, r, "/session", http.StatusSeeOther)
 		return
 	}
 	http.Redirect(w, r, "/case", http.StatusSeeOther)

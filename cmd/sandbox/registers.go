@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"bytes"
+	"embed"
 	"fmt"
 	"io"
 	"io/fs"
@@ -40,7 +42,25 @@ func (f *fakeRegisters) count(name string) int {
 	return f.calls[name]
 }
 
-const maxQuery = 64 << 10
+const (
+	maxQuery = 64 << 10
+
+	sampleReady = "2026-09-15" // in the sample of the archive
+	readyDays   = 10
+)
+
+//go:embed finland
+var finnishFiles embed.FS
+
+// finnishRegisters are the folders of the registers of Finland, which it has beside
+// the built-in ones (registers_dir).
+func finnishRegisters() fs.FS {
+	sub, err := fs.Sub(finnishFiles, "finland")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return sub
+}
 
 func (f *fakeRegisters) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -53,6 +73,10 @@ func (f *fakeRegisters) handler() http.Handler {
 	mux.HandleFunc("GET /companies/companies/v1/{number}/extract", f.answer("companies", "application/xml; charset=utf-8", func(r *http.Request) (string, error) {
 		return r.PathValue("number"), nil
 	}, "test-B-00731"))
+	surname := func(r *http.Request) (string, error) { return textOf(r, "Surname") }
+	finnish := finnishRegisters()
+	mux.HandleFunc("POST /diplomas/degrees/v1/search", f.answerFrom(finnish, "diplomas", "application/xml", surname, "Marwick-Testa", "found"))
+	mux.HandleFunc("POST /archive/archive/v1/degrees", f.answerFrom(finnish, "archive", "application/xml", surname, "Marwick-Testa", "deferred"))
 	return mux
 }
 
@@ -77,6 +101,12 @@ func textOf(r *http.Request, local string) (string, error) {
 }
 
 func (f *fakeRegisters) answer(name, media string, whom func(*http.Request) (string, error), known string) http.HandlerFunc {
+	return f.answerFrom(registers.FS, name, media, whom, known, "found")
+}
+
+// answerFrom answers with the samples of a register, for the person it knows with
+// the given one.
+func (f *fakeRegisters) answerFrom(samples fs.FS, name, media string, whom func(*http.Request) (string, error), known, knows string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		f.calls[name]++
@@ -101,20 +131,22 @@ func (f *fakeRegisters) answer(name, media string, whom func(*http.Request) (str
 				return
 			}
 			if sample = "notfound"; who == known {
-				sample = "found"
+				sample = knows
 			}
 		}
-		body, err := fs.ReadFile(registers.FS, path.Join(name, "testdata", sample+".reply.xml"))
+		body, err := fs.ReadFile(samples, path.Join(name, "testdata", sample+".reply.xml"))
 		if err != nil {
 			http.Error(w, "no such sample", http.StatusInternalServerError)
 			return
 		}
 		status := http.StatusOK
-		if text, err := fs.ReadFile(registers.FS, path.Join(name, "testdata", sample+".reply.status")); err == nil {
+		if text, err := fs.ReadFile(samples, path.Join(name, "testdata", sample+".reply.status")); err == nil {
 			if status, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil {
 				status = http.StatusInternalServerError
 			}
 		}
+		// What is prepared on request is ready some days from now, not from the sample's day.
+		body = bytes.ReplaceAll(body, []byte(sampleReady), []byte(time.Now().UTC().AddDate(0, 0, readyDays).Format(time.DateOnly)))
 		w.Header().Set("Content-Type", media)
 		w.WriteHeader(status)
 		_, _ = w.Write(body) // the caller may be gone

@@ -158,6 +158,7 @@ func TestAnAnswerThatFailedIsSentAgain(t *testing.T) {
 			if c.Phase != exchange.Failed || c.Code != n.Code {
 				t.Errorf("the exchange is %s with %s, want failed with %s", c.Phase, c.Code, n.Code)
 			}
+			until(ctx, t, "the failure on the log", func() (bool, error) { return len(audited(ctx, t, es, "answer.undelivered")) > 0, nil })
 			if got := audited(ctx, t, es, "answer.undelivered"); len(got) != 1 || got[0].Code != n.Code {
 				t.Errorf("recorded as undelivered: %+v", got)
 			}

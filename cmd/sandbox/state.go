@@ -178,17 +178,26 @@ func (m *member) configure(ca *pki, on engine, issuer string, extra obj) error {
 	return m.writeYAML("oncegate.yaml", conf)
 }
 
-// agree writes the P-Modes of the member for its one partner.
-func (m *member) agree(other *member) error {
+// agree writes the P-Modes of the member for its partners.
+func (m *member) agree(others ...*member) error {
 	party := func(m *member) obj {
 		return obj{"id": "AP_" + m.Country + "_SANDBOX", "type": "urn:oasis:names:tc:ebcore:partyid-type:unregistered:" + m.Country}
 	}
-	cert, err := os.ReadFile(filepath.Join(other.Dir, "as4.pem"))
-	if err != nil {
-		return fmt.Errorf("reading the partner's certificate: %w", err)
-	}
-	if err := m.write("partner.pem", cert); err != nil {
-		return err
+	var partners []obj
+	for _, other := range others {
+		cert, err := os.ReadFile(filepath.Join(other.Dir, "as4.pem"))
+		if err != nil {
+			return fmt.Errorf("reading the partner's certificate: %w", err)
+		}
+		file := "partner-" + other.Name + ".pem"
+		if err := m.write(file, cert); err != nil {
+			return err
+		}
+		partners = append(partners, obj{
+			"name": other.Name, "party": party(other), "url": other.AS4,
+			"signing": obj{"pinned": []string{file}}, "encryption": []string{file},
+			"retry": obj{"attempts": 8, "initial": "250ms", "factor": 2, "max": "4s"},
+		})
 	}
 	return m.writeYAML("pmodes.yaml", obj{
 		"own": obj{
@@ -196,11 +205,7 @@ func (m *member) agree(other *member) error {
 			"signing":    obj{"certificate": "as4.pem", "key": "as4.key"},
 			"decryption": []obj{{"certificate": "as4.pem", "key": "as4.key"}},
 		},
-		"partners": []obj{{
-			"name": other.Name, "party": party(other), "url": other.AS4,
-			"signing": obj{"pinned": []string{"partner.pem"}}, "encryption": []string{"partner.pem"},
-			"retry": obj{"attempts": 8, "initial": "250ms", "factor": 2, "max": "4s"},
-		}},
+		"partners": partners,
 	})
 }
 
