@@ -43,7 +43,7 @@ func found(fs []Finding, state, check, text string) bool {
 	})
 }
 
-// Covers: B-061
+// Covers: B-061, B-063
 func TestDoctor(t *testing.T) {
 	original := sample(t)
 	replace := func(t *testing.T, path, old, with string) {
