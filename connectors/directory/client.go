@@ -18,6 +18,7 @@ import (
 	"oncegate/connectors/directory/httpsig"
 	"oncegate/connectors/naptr"
 	"oncegate/connectors/regrep/rim"
+	"oncegate/connectors/remember"
 	"oncegate/connectors/xmldoc"
 	"oncegate/schemas/canon"
 	"oncegate/schemas/rules"
@@ -30,9 +31,9 @@ import (
 type Client struct {
 	Config
 	fetch   *fetcher
-	places  *memory[place]
-	answers *memory[answer]
-	lists   *memory[[]canon.Choosable]
+	places  *remember.Memory[place]
+	answers *remember.Memory[answer]
+	lists   *remember.Memory[[]canon.Choosable]
 
 	dnsMu sync.Mutex
 	dns   *naptr.Client // nil until the first name is asked
@@ -44,9 +45,10 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuring the client of the common services: %w", err)
 	}
+	kept := remember.Config{Entries: c.Entries, Stale: c.Stale, Timeout: c.Timeout, Now: c.Now}
 	return &Client{
 		Config: c, fetch: newFetcher(&c),
-		places: newMemory[place](&c), answers: newMemory[answer](&c), lists: newMemory[[]canon.Choosable](&c),
+		places: remember.New[place](kept), answers: remember.New[answer](kept), lists: remember.New[[]canon.Choosable](kept),
 	}, nil
 }
 
@@ -110,19 +112,18 @@ func (c *Client) ask(ctx context.Context, q *query, fit func(*answers.Answer) er
 	if !isCountry(q.country) {
 		return answer{}, canon.Origin{}, canon.NewFault(canon.CodeDirectoryQuery, nil, "a query names a country by two capital letters")
 	}
-	var k kept[answer]
-	var how way
+	var k remember.Answer[answer]
 	var err error
-	if ask := func(ctx context.Context) outcome[answer] { return c.outcome(ctx, q, fit) }; q.private {
+	if ask := func(ctx context.Context) remember.Outcome[answer] { return c.outcome(ctx, q, fit) }; q.private {
 		// Neither remembered nor shared: the key would be a person's answers.
 		ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 		defer cancel()
 		o := ask(ctx)
-		k, how, err = kept[answer]{value: o.value, fresh: c.Now()}, fresh, o.err
+		k, err = remember.Answer[answer]{Value: o.Value, Way: remember.Fresh, Until: c.Now()}, o.Err
 	} else {
-		k, how, err = c.answers.get(ctx, q.country+" "+q.encode(nil, false), ask)
+		k, err = c.answers.Get(ctx, q.country+" "+q.encode(nil, false), ask)
 	}
-	word := string(how)
+	word := string(k.Way)
 	if err != nil {
 		f, ok := errors.AsType[*canon.Fault](err)
 		if !ok {
@@ -134,16 +135,16 @@ func (c *Client) ask(ctx context.Context, q *query, fit func(*answers.Answer) er
 	if err != nil {
 		return answer{}, canon.Origin{}, err
 	}
-	origin := canon.Origin{Provenance: k.value.provenance, Until: k.fresh, Stale: how == stale, Breaches: k.value.breaches}
+	origin := canon.Origin{Provenance: k.Value.provenance, Until: k.Until, Stale: k.Way == remember.Stale, Breaches: k.Value.breaches}
 	if origin.Stale {
 		c.Logger.WarnContext(ctx, "directory does not answer: an old answer serves", slog.String("query", q.word),
 			slog.String("country", q.country), slog.Duration("age", c.Now().Sub(origin.Provenance.At)))
 	}
-	return k.value, origin, nil
+	return k.Value, origin, nil
 }
 
 // outcome asks an instance and says how long the answer holds.
-func (c *Client) outcome(ctx context.Context, q *query, fit func(*answers.Answer) error) outcome[answer] {
+func (c *Client) outcome(ctx context.Context, q *query, fit func(*answers.Answer) error) remember.Outcome[answer] {
 	a, limit, ttl, err := c.query(ctx, q)
 	if err == nil {
 		err = refusal(q, &a.Answer)
@@ -158,9 +159,9 @@ func (c *Client) outcome(ctx context.Context, q *query, fit func(*answers.Answer
 		if f.Code != canon.CodeDirectoryEmpty && f.Code != canon.CodeDirectoryUnknown && ctx.Err() == nil {
 			c.Logger.WarnContext(ctx, "directory query failed", slog.String("query", q.word), slog.String("country", q.country), slog.Any("error", f))
 		}
-		return outcome[answer]{err: f, ttl: c.Negative, down: down(f)}
+		return remember.Outcome[answer]{Err: f, TTL: c.Negative, Down: down(f)}
 	}
-	return outcome[answer]{value: a, ttl: min(ttl, c.TTL), limit: limit}
+	return remember.Outcome[answer]{Value: a, TTL: min(ttl, c.TTL), Limit: limit}
 }
 
 // down reports that an error is no answer, so that an old one may serve.

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -118,7 +117,7 @@ func TestAnswersOfAPerson(t *testing.T) {
 	if !sent {
 		t.Error("the answers were not sent")
 	}
-	if len(c.answers.known) != 0 {
+	if c.answers.Len() != 0 {
 		t.Error("a query with a person's answers is remembered")
 	}
 }
@@ -439,33 +438,6 @@ func TestMemory(t *testing.T) {
 	fault(t, err, canon.CodeDirectorySigner, "")
 }
 
-// TestOneFlight: who want the same at once ask once.
-func TestOneFlight(t *testing.T) {
-	r := newRig(t)
-	release, arrived := make(chan struct{}), make(chan struct{}, 64)
-	inner := r.server.Config.Handler
-	r.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		arrived <- struct{}{}
-		<-release
-		inner.ServeHTTP(w, req)
-	})
-	c := r.client(t)
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			if _, err := c.EvidenceTypes(bg, canon.EvidenceTypesQuery{Country: "ES", Requirement: residence}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	<-arrived
-	close(release)
-	wg.Wait()
-	if n := len(r.requests()); n != 1 {
-		t.Errorf("%d requests", n)
-	}
-}
-
 // TestMemoryIsBounded: strangers cannot fill it.
 func TestMemoryIsBounded(t *testing.T) {
 	r := newRig(t)
@@ -473,7 +445,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for _, p := range []string{"R1", "S1", "T1", "T2", "V1", "W1"} {
 		_, _ = c.Requirements(bg, canon.RequirementsQuery{Procedure: p}) // a "no" is remembered too
 	}
-	if n := len(c.answers.known); n > 3 {
+	if n := c.answers.Len(); n > 3 {
 		t.Errorf("%d answers are kept", n)
 	}
 }

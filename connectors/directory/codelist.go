@@ -8,6 +8,7 @@ import (
 
 	"oncegate/connectors/naptr"
 	"oncegate/connectors/regrep/rim"
+	"oncegate/connectors/remember"
 	"oncegate/connectors/xmldoc"
 	"oncegate/schemas/canon"
 )
@@ -30,21 +31,21 @@ func (c *Client) choices(ctx context.Context, country string, q *canon.Question)
 		return canon.NewFault(canon.CodeDirectoryAnswer, err, "a question of the directory of %s has no https address of its code list", country)
 	}
 	start := c.Now()
-	k, how, err := c.lists.get(ctx, u.String(), func(ctx context.Context) outcome[[]canon.Choosable] {
+	k, err := c.lists.Get(ctx, u.String(), func(ctx context.Context) remember.Outcome[[]canon.Choosable] {
 		header, body, err := c.fetch.get(ctx, u.String(), map[string]string{"Accept": "application/xml, text/xml"}, min(maxList, c.MaxBytes))
 		switch {
 		case errors.Is(err, errTooLarge):
-			return outcome[[]canon.Choosable]{err: canon.NewFault(canon.CodeDirectoryAnswer, err, "a code list of %s is too large", country), ttl: c.Negative}
+			return remember.Outcome[[]canon.Choosable]{Err: canon.NewFault(canon.CodeDirectoryAnswer, err, "a code list of %s is too large", country), TTL: c.Negative}
 		case err != nil:
-			return outcome[[]canon.Choosable]{err: canon.NewFault(canon.CodeDirectoryDown, err, "a code list of %s cannot be had now", country), down: true}
+			return remember.Outcome[[]canon.Choosable]{Err: canon.NewFault(canon.CodeDirectoryDown, err, "a code list of %s cannot be had now", country), Down: true}
 		}
 		list, err := ReadGenericode(body)
 		if err != nil {
-			return outcome[[]canon.Choosable]{err: canon.NewFault(canon.CodeDirectoryAnswer, err, "a code list of %s cannot be read", country), ttl: c.Negative}
+			return remember.Outcome[[]canon.Choosable]{Err: canon.NewFault(canon.CodeDirectoryAnswer, err, "a code list of %s cannot be read", country), TTL: c.Negative}
 		}
-		return outcome[[]canon.Choosable]{value: list, ttl: min(maxAge(header), c.TTL)}
+		return remember.Outcome[[]canon.Choosable]{Value: list, TTL: min(maxAge(header), c.TTL)}
 	})
-	word := string(how)
+	word := string(k.Way)
 	if err != nil {
 		f, ok := errors.AsType[*canon.Fault](err)
 		if !ok {
@@ -56,7 +57,7 @@ func (c *Client) choices(ctx context.Context, country string, q *canon.Question)
 	if err != nil {
 		return err
 	}
-	q.Choices = append([]canon.Choosable(nil), k.value...)
+	q.Choices = append([]canon.Choosable(nil), k.Value...)
 	return nil
 }
 

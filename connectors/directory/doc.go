@@ -4,10 +4,11 @@
 // what it answers, remembers it for a time, and publishes the data services of
 // configured countries as routes.
 //
-// It owns the queries, the addresses, the memory and the check that an answer fits
-// its question. It does not own what is chosen among the answers (gateway/choice),
-// routing, the wire form of answers (directory/answers), their signatures
-// (directory/httpsig), nor the service itself (directory/service).
+// It owns the queries, the addresses, how long answers hold, and the check that an
+// answer fits its question. It does not own how they are remembered (remember), what
+// is chosen among them (gateway/choice), routing, the wire form of answers
+// (directory/answers), their signatures (directory/httpsig), nor the service itself
+// (directory/service).
 //
 // Before it: gateway/choice, through cmd/node, and the clock of the Poller. After it:
 // the instances of Member States and of the Commission, which may be down or hostile,

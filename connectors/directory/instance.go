@@ -10,6 +10,7 @@ import (
 
 	"oncegate/connectors/directory/answers"
 	"oncegate/connectors/naptr"
+	"oncegate/connectors/remember"
 	"oncegate/schemas/canon"
 )
 
@@ -30,15 +31,15 @@ func (c *Client) locate(ctx context.Context, s part, country string) (place, err
 	if address != "" {
 		return place{address, c.Versions}, nil
 	}
-	p, _, err := c.places.get(ctx, string(s)+" "+country, func(ctx context.Context) outcome[place] {
+	p, err := c.places.Get(ctx, string(s)+" "+country, func(ctx context.Context) remember.Outcome[place] {
 		p, ttl, err := c.lookup(ctx, s, country)
-		o := outcome[place]{value: p, err: err, ttl: min(ttl, c.TTL)}
+		o := remember.Outcome[place]{Value: p, Err: err, TTL: min(ttl, c.TTL)}
 		if err != nil {
-			o.ttl, o.down = min(ttl, c.Negative), down(err)
+			o.TTL, o.Down = min(ttl, c.Negative), down(err)
 		}
 		return o
 	})
-	return p.value, err
+	return p.Value, err
 }
 
 func (c *Client) lookup(ctx context.Context, s part, country string) (place, time.Duration, error) {
@@ -67,8 +68,15 @@ func (c *Client) lookup(ctx context.Context, s part, country string) (place, tim
 		}
 		return place{strings.TrimSuffix(strings.TrimRight(u.String(), "/"), "/rest/search"), speaks}, ttl, nil
 	}
-	return place{}, ttl, canon.NewFault(canon.CodeDirectoryEmpty, nil, "%s has no %s in environment %s", country, s, c.Environment)
+	return place{}, ttl, canon.NewFault(canon.CodeDirectoryEmpty, errNoInstance, "%s has no %s in environment %s", country, s, c.Environment)
 }
+
+// errNoInstance is the word of the DNS alone, which anybody between may have said. It
+// is told to who asks, but does not undo what a signed answer said.
+var errNoInstance = errors.New("the DNS has no name of the instance")
+
+// hearsay reports a "no" that nobody signed.
+func (c *Client) hearsay(err error) bool { return !c.DNSSEC && errors.Is(err, errNoInstance) }
 
 // name returns the domain name of an instance.
 func (c *Client) name(s part, country, major string) string {

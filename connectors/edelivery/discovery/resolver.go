@@ -16,6 +16,7 @@ import (
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/naptr"
 	"oncegate/connectors/netguard"
+	"oncegate/connectors/remember"
 	"oncegate/connectors/xmldoc"
 	"oncegate/schemas/canon"
 )
@@ -26,8 +27,8 @@ type Resolver struct {
 	dns   *naptr.Client
 	fetch *fetcher
 
-	places   *memory[Place]
-	metadata *memory[*Described]
+	places   *remember.Memory[Place]
+	metadata *remember.Memory[*Described]
 
 	mu     sync.Mutex
 	tables map[string]made
@@ -47,7 +48,8 @@ func New(c Config) (*Resolver, error) {
 		return nil, err
 	}
 	r := &Resolver{Config: c, fetch: newFetcher(&c), tables: map[string]made{}, paths: map[[sha256.Size]byte]time.Time{}}
-	r.places, r.metadata = newMemory[Place](&c), newMemory[*Described](&c)
+	kept := remember.Config{Entries: c.Entries, Stale: c.Stale, Timeout: c.Timeout, Now: c.Now}
+	r.places, r.metadata = remember.New[Place](kept), remember.New[*Described](kept)
 	if c.Zone != "" {
 		servers := c.Resolvers
 		if len(servers) == 0 {
@@ -107,23 +109,24 @@ func (r *Resolver) activity(action string) Activity {
 }
 
 func (r *Resolver) resolve(ctx context.Context, id Identifier, a Activity) (*pmode.Partner, ebms.Service, error) {
-	place, _, err := r.places.get(ctx, id.Scheme+"::"+strings.ToLower(id.Value), func(ctx context.Context) outcome[Place] {
+	found, err := r.places.Get(ctx, id.Scheme+"::"+strings.ToLower(id.Value), func(ctx context.Context) remember.Outcome[Place] {
 		return r.askPlace(ctx, id)
 	})
 	if err != nil {
 		return nil, ebms.Service{}, err
 	}
+	place := found.Value
 	address := place.metadata(id, a.Document)
-	d, old, err := r.metadata.get(ctx, address+"\x00"+a.Process.String(), func(ctx context.Context) outcome[*Described] {
+	d, err := r.metadata.Get(ctx, address+"\x00"+a.Process.String(), func(ctx context.Context) remember.Outcome[*Described] {
 		return r.askMetadata(ctx, place, id, a)
 	})
 	if err != nil {
 		return nil, ebms.Service{}, err
 	}
-	if old {
+	if d.Way == remember.Stale {
 		r.Logger.WarnContext(ctx, "publisher does not answer: old metadata serves", slog.String("publisher", place.Address))
 	}
-	c, err := r.pick(d, a.Process)
+	c, err := r.pick(d.Value, a.Process)
 	if err != nil {
 		return nil, ebms.Service{}, err
 	}
@@ -131,18 +134,16 @@ func (r *Resolver) resolve(ctx context.Context, id Identifier, a Activity) (*pmo
 }
 
 // askPlace locates and says how long the answer holds.
-func (r *Resolver) askPlace(ctx context.Context, id Identifier) outcome[Place] {
+func (r *Resolver) askPlace(ctx context.Context, id Identifier) remember.Outcome[Place] {
 	p, err := r.locate(ctx, id)
-	now := r.Now()
-	o := outcome[Place]{value: p, err: err, until: now.Add(r.TTL)}
+	o := remember.Outcome[Place]{Value: p, Err: err, TTL: r.TTL}
 	if p.Name != "" {
-		o.until = now.Add(min(p.answer.TTL, r.TTL))
+		o.TTL = min(p.answer.TTL, r.TTL)
 	}
 	if f, ok := errors.AsType[*Failure](err); ok {
-		o.retry = f.Verdict == Unreachable
-		o.until = now.Add(r.Negative)
+		o.TTL, o.Down = r.Negative, f.Verdict == Unreachable
 		if f.Verdict == Unregistered {
-			o.until = now.Add(min(p.answer.TTL, r.Negative))
+			o.TTL = min(p.answer.TTL, r.Negative)
 		}
 	}
 	return o
@@ -195,16 +196,14 @@ func (p Place) group(id Identifier) string {
 	return base + "/" + segment(id.String())
 }
 
-func (r *Resolver) askMetadata(ctx context.Context, p Place, id Identifier, a Activity) outcome[*Described] {
+func (r *Resolver) askMetadata(ctx context.Context, p Place, id Identifier, a Activity) remember.Outcome[*Described] {
 	d, err := r.describe(ctx, p, id, a.Document, a.Process)
-	now := r.Now()
-	o := outcome[*Described]{value: d, err: err, until: now.Add(r.TTL)}
+	o := remember.Outcome[*Described]{Value: d, Err: err, TTL: r.TTL}
 	if err == nil {
-		o.limit = d.signer.until
+		o.Limit = d.signer.until
 	}
 	if f, ok := errors.AsType[*Failure](err); ok {
-		o.retry = f.Verdict == Unreachable
-		o.until = now.Add(r.Negative)
+		o.TTL, o.Down = r.Negative, f.Verdict == Unreachable
 	}
 	return o
 }
@@ -268,7 +267,9 @@ func (r *Resolver) describe(ctx context.Context, p Place, id, document, process 
 		return nil, err
 	}
 	next.Addresses = append(d.Addresses, next.Addresses...)
-	next.signer.until = earlier(next.signer.until, d.signer.until)
+	if d.signer.until.Before(next.signer.until) {
+		next.signer.until = d.signer.until
+	}
 	if !redirect.names(next.signer) {
 		return nil, &Failure{StepRedirect, Refused, next.Address, "the signer is the one that the redirect names", "tell the operator of the first publisher: its CertificateUID or Certificate does not fit",
 			fmt.Errorf("signer is %q", next.signer.certificate.Subject)}
