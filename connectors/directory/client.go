@@ -159,7 +159,7 @@ func (c *Client) outcome(ctx context.Context, q *query, fit func(*answers.Answer
 		if f.Code != canon.CodeDirectoryEmpty && f.Code != canon.CodeDirectoryUnknown && ctx.Err() == nil {
 			c.Logger.WarnContext(ctx, "directory query failed", slog.String("query", q.word), slog.String("country", q.country), slog.Any("error", f))
 		}
-		return remember.Outcome[answer]{Err: f, TTL: c.Negative, Down: down(f)}
+		return remember.Outcome[answer]{Err: f, TTL: c.Negative, Down: down(f) || c.hearsay(f)}
 	}
 	return remember.Outcome[answer]{Value: a, TTL: min(ttl, c.TTL), Limit: limit}
 }

@@ -107,13 +107,14 @@ func (g *gathering) services(ctx context.Context, country, classification string
 	}
 }
 
-// failed reports an error, and keeps in mind what was not learned. A "no" is an answer.
+// failed reports an error, and keeps in mind what was not learned. A "no" is an answer,
+// but for that of the DNS: it would take away all routes of a country at once.
 func (g *gathering) failed(ctx context.Context, err error, s scope) bool {
 	if err == nil {
 		return false
 	}
 	f, ok := errors.AsType[*canon.Fault](err)
-	if ok && f.Kind == canon.NotFound {
+	if ok && f.Kind == canon.NotFound && !errors.Is(err, errNoInstance) {
 		return true
 	}
 	g.lost[s] = true
