@@ -128,6 +128,10 @@ func (d *doctor) configuration() {
 		}
 		d.fail("configuration", place, "see deploy/oncegate.yaml, which explains every key", "%s", text)
 	})
+	if d.c.Has(RoleWeb) && d.c.Web.Privacy == "" {
+		d.warn("configuration", "web.privacy_url", "publish a privacy notice and name its address here",
+			"people at the preview are not told how their data are processed (GDPR Art. 13 and 14)")
+	}
 }
 
 // secretFiles are the files that only their owner may read, by their place.

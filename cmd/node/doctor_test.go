@@ -43,7 +43,7 @@ func found(fs []Finding, state, check, text string) bool {
 	})
 }
 
-// Covers: B-061, B-063
+// Covers: B-061, B-063, B-065
 func TestDoctor(t *testing.T) {
 	original := sample(t)
 	replace := func(t *testing.T, path, old, with string) {
@@ -73,6 +73,7 @@ func TestDoctor(t *testing.T) {
 	}{
 		{"as it was made", Examination{}, nil, FindingOK, "p-modes", "1 agreements"},
 		{"fault of the configuration", Examination{}, func(_ *testing.T, _ string, c *Config) { c.Country = "si" }, FindingFail, "configuration", "country"},
+		{"no privacy notice", Examination{}, func(_ *testing.T, _ string, c *Config) { c.Web.Privacy = "" }, FindingWarn, "configuration", "web.privacy_url"},
 		{"secret for all to read", Examination{}, func(t *testing.T, dir string, _ *Config) { must(t, os.Chmod(filepath.Join(dir, "ticket.key"), 0o644)) }, FindingFail, "secrets", "keys.ticket others may read"},
 		{"directory for all to write", Examination{}, func(t *testing.T, dir string, _ *Config) { must(t, os.Chmod(dir, 0o777)) }, FindingWarn, "secrets", "others may write"},
 		{"key of an agreement for all to read", Examination{}, func(t *testing.T, dir string, _ *Config) { must(t, os.Chmod(filepath.Join(dir, "as4.key"), 0o640)) }, FindingFail, "p-modes", "may be read by others"},
