@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -265,7 +266,14 @@ func TestDemoEndsDelivered(t *testing.T) {
 			Digest, File string
 			Size         int
 		}
-		Hops []struct{ Country, Topic string }
+		Hops    []struct{ Country, Topic string }
+		Studies struct {
+			Session   string
+			Exchanges []struct {
+				Outcome  string
+				Received []struct{ Role string }
+			}
+		}
 	}
 	out := ok(t, "demo", "--json", "--out", dir)
 	d := json.NewDecoder(strings.NewReader(out))
@@ -285,5 +293,12 @@ func TestDemoEndsDelivered(t *testing.T) {
 	}
 	if sides["ES"] < 10 || sides["SI"] < 10 {
 		t.Errorf("hops %v", sides)
+	}
+	var ends []string
+	for _, x := range rep.Studies.Exchanges {
+		ends = append(ends, fmt.Sprint(x.Outcome, len(x.Received)))
+	}
+	if got := strings.Join(ends, " "); got != "delivered1 deferred0 delivered2" || rep.Studies.Session == "" {
+		t.Errorf("the procedure with two proofs ends %q", got)
 	}
 }

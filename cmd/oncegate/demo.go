@@ -24,10 +24,11 @@ func demoCommand() *cobra.Command {
 	out := "demo-out"
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Let one evidence cross a border, in one process",
-		Long: `Start two Member States, their registers, an eID and a portal on loopback ports,
-and let a fictitious person go through the real pages: explicit request, preview
-at the provider, decision, return. Every message travels over the real
+		Short: "Let evidence cross borders, in one process",
+		Long: `Start three Member States, their registers, common services, an eID and a portal on
+loopback ports, and let a fictitious person go through the real pages: explicit
+request, preview at the provider, decision, return. Without other flags she then
+proves two things in one procedure, with evidence from two Member States. Every message travels over the real
 protocols: register XML, Kafka, signed and encrypted AS4. Nothing else is
 needed and nothing leaves this machine.`,
 		Example: `  oncegate demo
@@ -122,6 +123,28 @@ func printDemo(w io.Writer, rep *sandbox.Report) {
 	for _, n := range rep.Notes {
 		fmt.Fprintln(w, "note      "+n)
 	}
+	if rep.Studies != nil {
+		printStudies(w, rep.Studies)
+	}
+}
+
+// printStudies shows how each exchange of the session ended.
+func printStudies(w io.Writer, s *sandbox.Studies) {
+	fmt.Fprintf(w, "\nOne procedure, one session (%s), %s:\n\n", s.Session, time.Duration(s.Milliseconds*float64(time.Millisecond)).Round(time.Millisecond))
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(tw, "EVIDENCE\tFROM\tOUTCOME\tRECEIVED")
+	for _, x := range s.Exchanges {
+		outcome := x.Outcome
+		if x.Ready != "" {
+			outcome += " until " + x.Ready
+		}
+		var got []string
+		for _, r := range x.Received {
+			got = append(got, fmt.Sprintf("%s (%s, %d bytes)", r.Role, r.Media, r.Size))
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", x.Title, x.From, outcome, strings.Join(got, ", "))
+	}
+	tw.Flush() //nolint:errcheck // standard output may be closed
 }
 
 func sandboxCommand() *cobra.Command {

@@ -57,6 +57,12 @@ func (c DemoConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
+// varied reports that the demo shows how one exchange goes otherwise: nothing more is
+// played then.
+func (c DemoConfig) varied() bool {
+	return c.Decline || c.NotFound || c.Fault != "" || c.Register != "births"
+}
+
 // A Report is what the demo showed.
 type Report struct {
 	Code         string               `json:"code,omitempty"`
@@ -70,7 +76,8 @@ type Report struct {
 	Hops         []Hop                `json:"hops"`
 	Steps        []string             `json:"steps"` // of the person
 	Notes        []string             `json:"notes,omitempty"`
-	Outcome      string               `json:"outcome"` // last, where an eye that follows the output ends
+	Studies      *Studies             `json:"studies,omitempty"` // the procedure with proofs from two Member States
+	Outcome      string               `json:"outcome"`           // last, where an eye that follows the output ends
 }
 
 // Evidence is what the portal downloaded.
@@ -95,7 +102,7 @@ func Demo(ctx context.Context, cfg DemoConfig) (*Report, error) {
 		tell = func(string) {}
 	}
 	wire := &wiretap{fault: cfg.Fault}
-	tell("starting two Member States, their registers, an eID and a portal ...")
+	tell("starting three Member States, their registers, common services, an eID and a portal ...")
 	l, err := Start(ctx, Config{Logger: cfg.Logger, Options: func(member string) node.Options {
 		if member == Slovenia { // where the provider's answers arrive
 			return node.Options{HTTP: wire.wrap}
@@ -106,6 +113,18 @@ func Demo(ctx context.Context, cfg DemoConfig) (*Report, error) {
 		return nil, err
 	}
 	rep, err := l.demo(ctx, cfg, wire, tell)
+	if err == nil && !cfg.varied() {
+		tell("\none procedure, two proofs, two Member States:")
+		start := time.Now()
+		rep.Studies, err = l.PlayStudies(ctx)
+		rep.Studies.Milliseconds = float64(time.Since(start)) / float64(time.Millisecond)
+		for _, s := range rep.Studies.Steps {
+			tell("  " + s)
+		}
+		if err != nil {
+			err = fmt.Errorf("playing the procedure: %w", err)
+		}
+	}
 	if cerr := l.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("ending the landscape: %w", cerr)
 	}

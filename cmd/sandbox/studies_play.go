@@ -22,6 +22,8 @@ type Studies struct {
 	Session   canon.SessionID `json:"session"`
 	Exchanges []Proof         `json:"exchanges"`
 	Steps     []string        `json:"steps"` // of the person
+
+	Milliseconds float64 `json:"milliseconds,omitempty"`
 }
 
 // A Proof is one exchange of a session, as the portal saw its end.
@@ -49,13 +51,13 @@ type Received struct {
 func (l *Landscape) PlayStudies(ctx context.Context) (*Studies, error) {
 	who, ok := personaByID("lucia")
 	if !ok {
-		return nil, fmt.Errorf("nobody in the landscape is called lucia")
+		return &Studies{}, fmt.Errorf("nobody in the landscape is called lucia")
 	}
 	transport := l.transport()
 	defer transport.CloseIdleConnections()
 	b, err := newBrowser(transport)
 	if err != nil {
-		return nil, err
+		return &Studies{}, err
 	}
 	v := &visitor{l: l, b: b, who: who, there: who, script: Script{Refuse: "(translation)"}, res: &Result{}}
 	out := &Studies{}
