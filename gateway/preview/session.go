@@ -19,8 +19,11 @@ type Session struct {
 	Opened        canon.MessageID      `json:"opened,omitempty"`        // the PreviewOpened that was published
 	Language      string               `json:"language,omitempty"`
 	Decided       bool                 `json:"decided,omitempty"` // a ConsentDecision was published from this session
-	CreatedAt     time.Time            `json:"createdAt"`
-	Expires       time.Time            `json:"expires"` // Required. Absolute end of the session.
+	// ReturnLocation is where the portal wants its person back, as the browser brought
+	// it (up to EDM 1.2).
+	ReturnLocation string    `json:"returnLocation,omitempty"`
+	CreatedAt      time.Time `json:"createdAt"`
+	Expires        time.Time `json:"expires"` // Required. Absolute end of the session.
 }
 
 // A Login remembers what a login must come back with (OpenID Connect Core 3.1.2.1).

@@ -32,7 +32,8 @@ func (p *Preview) identify(w http.ResponseWriter, r *http.Request) error {
 	}
 	now := p.cfg.Now().UTC()
 	err = p.begin(w, r, preview.Session{
-		Conversation: c.ID, Login: l, Language: lang.Code, CreatedAt: now, Expires: now.Add(loginTerm),
+		Conversation: c.ID, Login: l, Language: lang.Code, ReturnLocation: p.brought(r, c, r.PostFormValue(returnField)),
+		CreatedAt: now, Expires: now.Add(loginTerm),
 	})
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func (p *Preview) callback(w http.ResponseWriter, r *http.Request) error {
 	var opened canon.MessageID
 	if !match || c.Phase == exchange.PreviewOffered {
 		opened, err = p.publish(r.Context(), c.ID, "opened:"+login.State, &canon.PreviewOpened{
-			Exchange: c.Exchange, Private: canon.Clear(canon.OpenedPrivate{Subject: who}),
+			Exchange: c.Exchange, Private: canon.Clear(canon.OpenedPrivate{Subject: who, ReturnLocation: s.ReturnLocation}),
 		})
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -17,8 +18,12 @@ func (p *Preview) frame(r *http.Request, titleKey, self string) frame {
 		Self: self, Privacy: p.cfg.PrivacyURL, Support: p.cfg.SupportURL, language: l,
 	}
 	if self != "" {
+		sep := "?"
+		if strings.Contains(self, sep) {
+			sep = "&"
+		}
 		for _, o := range p.words.languages {
-			f.Languages = append(f.Languages, languageLink{Code: o.Code, Name: o.text("language.name"), Href: self + "?lang=" + o.Code, Current: o.Code == l.Code})
+			f.Languages = append(f.Languages, languageLink{Code: o.Code, Name: o.text("language.name"), Href: self + sep + "lang=" + o.Code, Current: o.Code == l.Code})
 		}
 	}
 	return f
@@ -54,6 +59,7 @@ type introPage struct {
 	frame
 	EID    string
 	Action string
+	Return string // up to EDM 1.2
 }
 
 // intro is all that someone without a session sees. It tells how to identify
@@ -64,7 +70,11 @@ func (p *Preview) intro(w http.ResponseWriter, r *http.Request, c *exchange.Conv
 		return err
 	}
 	secure(w, r, targets)
-	page := introPage{frame: p.frame(r, "intro.title", p.address(c)), EID: p.cfg.EID.Name, Action: p.address(c, "identify")}
+	self, back := p.address(c), p.brought(r, c, r.URL.Query().Get(returnField))
+	if back != "" { // another language is the same visit
+		self += "?" + url.Values{returnField: {back}}.Encode()
+	}
+	page := introPage{frame: p.frame(r, "intro.title", self), EID: p.cfg.EID.Name, Action: p.address(c, "identify"), Return: back}
 	return p.pages.write(w, http.StatusOK, "intro", page.Lang, page)
 }
 

@@ -206,6 +206,31 @@ func (p *Preview) show(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// returnField is what a portal adds to the link up to EDM 1.2 (TDD 4.9). Beside it
+// stands returnmethod; we lead back with a link, which is GET.
+const returnField = "returnurl"
+
+// brought returns the return location that this browser brings with it: that of the
+// link, or of its session where a login has begun. From EDM 2.0 on the request alone
+// says it. Where it counts, the person has identified: until then it leads nowhere.
+func (p *Preview) brought(r *http.Request, c *exchange.Conversation, location string) string {
+	if !strings.HasPrefix(c.Specification, "oots-edm:v1.") {
+		return ""
+	}
+	if location == "" {
+		if _, s, ok, err := p.session(r); err == nil && ok && s.Conversation == c.ID {
+			location = s.ReturnLocation
+		}
+	}
+	u, err := url.Parse(location)
+	if len(location) > maxLocation || err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return ""
+	}
+	return location
+}
+
+const maxLocation = 2048
+
 // back returns where the person goes at the end: only the return location of
 // the exchange, and only if it is an https address (TDD 4.9). It is known as soon
 // as request 2 is here, and still when the exchange is over.
