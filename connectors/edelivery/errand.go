@@ -90,6 +90,11 @@ func (s *Sender) deliver(ctx context.Context, e *errand) (d delivery, travels bo
 	switch {
 	case errors.Is(err, canon.ErrForgotten):
 		return s.failed(0, canon.CodePayloadForgotten, "", "what it should carry was forgotten"), true, nil
+	case err != nil && canon.AsFault(err).Kind == canon.Invalid:
+		// It would break a rule and never leaves: whoever waits for it is told at once.
+		fault := canon.AsFault(err)
+		s.Logger.ErrorContext(ctx, "message cannot be written", slog.String("as4", e.id), slog.String("code", string(fault.Code)), slog.String("detail", fault.Detail))
+		return s.failed(0, fault.Code, "", fault.Detail), true, nil
 	case err != nil:
 		return d, true, fmt.Errorf("encoding message: %w", err)
 	case !ok:
