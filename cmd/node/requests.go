@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"oncegate/gateway/kafkalog"
@@ -41,7 +42,7 @@ func (n *Node) usedRequests(ctx context.Context, since time.Time, tell func(cano
 		if !ok || e.Request == "" || m.Cause == "" || e.Code == canon.CodeRequestReused {
 			return nil
 		}
-		return tell(e.Request, m.Cause)
+		return tell(canon.RequestID(strings.ToLower(string(e.Request))), m.Cause) // as the core claims it
 	})
 	if err != nil {
 		return fmt.Errorf("reading the audit topic: %w", err)

@@ -213,6 +213,7 @@ func TestUsedRequestsAreToldFromTheTrail(t *testing.T) {
 	entry("request.refused", "b", id("1"), canon.CodeRequestReused)
 	entry("request.refused", "c", id("2"), canon.CodeNoRoute)
 	entry("preview.opened", "d", "", "")
+	entry("request.received", "e", "urn:uuid:"+canon.RequestID(strings.ToUpper(canon.DeriveUUID("request", "3"))), "") // as its sender spells it
 	told := map[canon.RequestID]canon.MessageID{}
 	tell := func(r canon.RequestID, by canon.MessageID) error {
 		if _, twice := told[r]; !twice {
@@ -223,7 +224,7 @@ func TestUsedRequestsAreToldFromTheTrail(t *testing.T) {
 	if err := n.usedRequests(t.Context(), time.Now().Add(-requestMemory), tell); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(map[canon.RequestID]canon.MessageID{id("1"): cause("a"), id("2"): cause("c")}, told); d != "" {
+	if d := cmp.Diff(map[canon.RequestID]canon.MessageID{id("1"): cause("a"), id("2"): cause("c"), id("3"): cause("e")}, told); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
 	clear(told)
