@@ -103,7 +103,7 @@ func forbidden(room, imp string) string {
 		return "DNS has one room"
 	case strings.HasPrefix(imp, "github.com/beevik/etree") && !under(room, "connectors/xmldoc"):
 		return "etree has one room"
-	case imp == "net/http" && !under(room, "gateway/api", "gateway/web", "connectors/edelivery", "connectors/register", "connectors/directory"):
+	case imp == "net/http" && !under(room, "gateway/api", "gateway/web", "connectors/edelivery", "connectors/register", "connectors/directory", "connectors/netguard"):
 		return "this room does no HTTP"
 	}
 	return ""

@@ -17,6 +17,7 @@ import (
 	"oncegate/connectors/directory/answers"
 	"oncegate/connectors/directory/httpsig"
 	"oncegate/connectors/naptr"
+	"oncegate/connectors/netguard"
 	"oncegate/connectors/regrep/rim"
 	"oncegate/connectors/remember"
 	"oncegate/connectors/xmldoc"
@@ -184,7 +185,7 @@ func (c *Client) query(ctx context.Context, q *query) (a answer, limit time.Time
 		"Accept": answers.MediaType, "Accept-Version": strings.Join(speaks, ","),
 	}, c.MaxBytes)
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, netguard.ErrTooLarge):
 		return a, limit, 0, canon.NewFault(canon.CodeDirectoryAnswer, err, "%s answers with more than %d bytes", at.base, c.MaxBytes)
 	case err != nil:
 		return a, limit, 0, canon.NewFault(canon.CodeDirectoryDown, err, "%s gives no answer", at.base)

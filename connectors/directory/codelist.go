@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"oncegate/connectors/naptr"
+	"oncegate/connectors/netguard"
 	"oncegate/connectors/regrep/rim"
 	"oncegate/connectors/remember"
 	"oncegate/connectors/xmldoc"
@@ -34,7 +35,7 @@ func (c *Client) choices(ctx context.Context, country string, q *canon.Question)
 	k, err := c.lists.Get(ctx, u.String(), func(ctx context.Context) remember.Outcome[[]canon.Choosable] {
 		header, body, err := c.fetch.get(ctx, u.String(), map[string]string{"Accept": "application/xml, text/xml"}, min(maxList, c.MaxBytes))
 		switch {
-		case errors.Is(err, errTooLarge):
+		case errors.Is(err, netguard.ErrTooLarge):
 			return remember.Outcome[[]canon.Choosable]{Err: canon.NewFault(canon.CodeDirectoryAnswer, err, "a code list of %s is too large", country), TTL: c.Negative}
 		case err != nil:
 			return remember.Outcome[[]canon.Choosable]{Err: canon.NewFault(canon.CodeDirectoryDown, err, "a code list of %s cannot be had now", country), Down: true}

@@ -2,45 +2,21 @@ package directory
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"time"
 
 	"oncegate/connectors/netguard"
 )
 
 // A fetcher gets what instances serve. Their addresses come from the DNS and, for code
 // lists, from their answers.
-type fetcher struct {
-	client *http.Client
-	most   int
-}
-
-var errTooLarge = errors.New("the answer is larger than allowed")
+type fetcher struct{ client *http.Client }
 
 func newFetcher(c *Config) *fetcher {
-	return &fetcher{most: c.MaxBytes, client: &http.Client{
-		// The DNS says where an instance is, not another instance.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:                  nil,
-			DialContext:            netguard.Dialer(c.Private, c.Resolvers).DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots}, // TDD 3.7
-			TLSHandshakeTimeout:    5 * time.Second,
-			ResponseHeaderTimeout:  c.Timeout,
-			MaxResponseHeaderBytes: 128 << 10, // the signature takes 8 KiB
-			MaxConnsPerHost:        16,
-			MaxIdleConnsPerHost:    4,
-			MaxIdleConns:           64,
-			IdleConnTimeout:        time.Minute,
-			DisableCompression:     true, // what is counted is what came
-			ForceAttemptHTTP2:      true,
-		},
-	}}
+	h := netguard.HTTP{Private: c.Private, Resolvers: c.Resolvers, Roots: c.Roots, Timeout: c.Timeout, Header: 128 << 10} // the signature takes 8 KiB
+	return &fetcher{h.Client()}
 }
 
 // get returns headers and body of what stands at an address. Its errors do not hold
@@ -65,12 +41,9 @@ func (f *fetcher) get(ctx context.Context, address string, header map[string]str
 	if resp.StatusCode != http.StatusOK {    // exceptions come with 200 too (TDD 3.6)
 		return nil, nil, fmt.Errorf("asking: status %d", resp.StatusCode)
 	}
-	b, err := io.ReadAll(io.LimitReader(resp.Body, int64(most)+1))
+	b, err := netguard.Read(resp.Body, most)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the answer: %w", err)
-	}
-	if len(b) > most {
-		return nil, nil, errTooLarge
 	}
 	return resp.Header, b, nil
 }

@@ -1,9 +1,10 @@
 // Package netguard says which hosts may be called at an address that somebody else
 // named: only public ones, unless a deployment allows more (i.19).
 //
-// It owns what a public address is, and dialling under that rule. It does not own
-// what is asked there. Before it: edelivery/discovery, revocation and directory, which follow
-// addresses out of the DNS and out of documents. After it: net.
+// It owns what a public address is, and calling under that rule: without proxies,
+// redirects and answers without end. It does not own what is asked there. Before it:
+// edelivery/discovery, revocation and directory, which follow addresses out of the DNS
+// and out of documents. After it: net.
 package netguard
 
 import (

@@ -2,12 +2,9 @@ package discovery
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"time"
 
 	"oncegate/connectors/netguard"
 )
@@ -18,30 +15,11 @@ type fetcher struct {
 	most   int
 }
 
-var (
-	errNotFound = errors.New("the publisher knows no such resource (404)")
-	errTooLarge = errors.New("the answer is larger than allowed")
-)
+var errNotFound = errors.New("the publisher knows no such resource (404)")
 
-// newFetcher returns a fetcher. servers, where given, also resolve the publishers' names.
 func newFetcher(c *Config) *fetcher {
-	return &fetcher{most: c.MaxBytes, client: &http.Client{
-		// A publisher leads elsewhere by a signed redirect only.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:                  nil,
-			DialContext:            netguard.Dialer(c.PrivateAddresses, c.Resolvers).DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots},
-			TLSHandshakeTimeout:    5 * time.Second,
-			ResponseHeaderTimeout:  c.Timeout,
-			MaxResponseHeaderBytes: 32 << 10,
-			MaxIdleConnsPerHost:    2,
-			MaxIdleConns:           64,
-			IdleConnTimeout:        time.Minute,
-			DisableCompression:     true, // what is counted is what came
-			ForceAttemptHTTP2:      true,
-		},
-	}}
+	h := netguard.HTTP{Private: c.PrivateAddresses, Resolvers: c.Resolvers, Roots: c.Roots, Timeout: c.Timeout}
+	return &fetcher{client: h.Client(), most: c.MaxBytes}
 }
 
 // get returns the document at an address.
@@ -64,12 +42,9 @@ func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("the publisher answers with status %d", resp.StatusCode)
 	}
-	b, err := io.ReadAll(io.LimitReader(resp.Body, int64(f.most)+1))
+	b, err := netguard.Read(resp.Body, f.most)
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer: %w", err)
-	}
-	if len(b) > f.most {
-		return nil, errTooLarge
 	}
 	return b, nil
 }
@@ -79,7 +54,7 @@ func fetchVerdict(err error) Verdict {
 	switch {
 	case errors.Is(err, errNotFound):
 		return Unregistered
-	case errors.Is(err, errTooLarge), errors.Is(err, netguard.ErrPrivate):
+	case errors.Is(err, netguard.ErrTooLarge), errors.Is(err, netguard.ErrPrivate):
 		return Refused
 	}
 	return Unreachable

@@ -222,7 +222,7 @@ func (r *Resolver) load(ctx context.Context, address string) (*Described, error)
 			rule, remedy = "the publisher has no metadata of this participant and document", "check participant and document, with their schemes; `oncegate discover` without a document lists what there is"
 		case errors.Is(err, netguard.ErrPrivate):
 			rule, remedy = "publishers are at public addresses", "allow private_addresses where the domain is a private network"
-		case errors.Is(err, errTooLarge):
+		case errors.Is(err, netguard.ErrTooLarge):
 			remedy = "raise max_size if the publisher is right"
 		}
 		return nil, &Failure{StepFetch, fetchVerdict(err), address, rule, remedy, err}
