@@ -3,10 +3,12 @@ package node
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
 	"oncegate/gateway/kafkalog"
+	"oncegate/schemas/canon"
 )
 
 // The guide tells of every topic what it holds of persons (Reg. 2018/1724 rec. 42).
@@ -28,13 +30,22 @@ func TestTheGuideTellsWhatTopicsAreFor(t *testing.T) {
 		switch {
 		case s.Settings["retention.ms"] == "-1":
 			kept = "latest of each key"
-		case s.Name == "audit.v1":
-			kept = "`kafka.audit_retention`"
-		case s.Name == "exchange.record.v1":
+		case s.Name == kafkalog.TopicOf(canon.KindAudit):
+			kept = fmt.Sprintf("%d days", days(t, s))
+		case s.Name == kafkalog.TopicOf(canon.KindExchangeRecord):
 			kept = "`exchange_log.term`"
 		}
 		p := s.Purpose
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", s.Name, cmp.Or(p.Holds, "nothing"), p.For, p.Basis, kept, p.Ends)
 	}
 	section(t, "topics", b.String())
+}
+
+func days(t *testing.T, s kafkalog.TopicSpec) int {
+	t.Helper()
+	ms, err := strconv.Atoi(s.Settings["retention.ms"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ms / 86_400_000
 }

@@ -37,7 +37,7 @@ var purposes = map[string]Purpose{
 	TopicOf(canon.KindDeliveryReceipt):  {pseudonyms, "know what reached the other side", exchanging, ""},
 	TopicOf(canon.KindExchangeNotice):   {pseudonyms, "tell the portal how an exchange goes", exchanging, ""},
 	TopicOf(canon.KindDeadline):         {pseudonyms, "end what takes too long", exchanging, ""},
-	TopicOf(canon.KindWithdrawal):       {pseudonyms, "end what the person takes back", deciding, ""},
+	TopicOf(canon.KindWithdrawal):       {pseudonyms, "end what the person takes back", exchanging, ""},
 	TopicOf(canon.KindAudit):            {"identifiers of exchanges, digests of documents, names of operators", "show who did what, when and why", recording, ""},
 	TopicOf(canon.KindExchangeRecord):   {"sealed to the key of the record: the messages of an exchange without its evidence", "show in a dispute what was exchanged", recording, "the private key of its time is destroyed"},
 	TopicOf(canon.KindRoute):            {"", "know which authority gives which evidence", "", ""},
