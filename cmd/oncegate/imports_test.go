@@ -89,6 +89,8 @@ func forbidden(room, imp string) string {
 		return "the gateway knows no XML"
 	case under(room, "gateway/exchange", "gateway/imi") && isOurs && !under(ours, "gateway/exchange", "gateway/imi", "gateway/consent", "gateway/preview", "gateway/routing", "schemas/canon"):
 		return "a core imports its neighbours of domain and canon only"
+	case under(room, "gateway/choice") && isOurs && !under(ours, "gateway/choice", "schemas/canon", "schemas/codes"):
+		return "choosing knows the nouns and the code lists only"
 	case under(room, "gateway/audit", "gateway/choice", "gateway/consent", "gateway/exchangelog", "gateway/preview", "gateway/routing", "gateway/messages", "gateway/replay") && isOurs && under(ours, "gateway/kafkalog", "gateway/redisstore", "gateway/api", "gateway/web"):
 		return "the domain does not know its technology"
 	case strings.HasPrefix(imp, "github.com/segmentio/kafka-go") && !under(room, "gateway/kafkalog"):
