@@ -179,11 +179,7 @@ func (n *Node) openLog(context.Context) error {
 
 // makeTopics makes the topics that are missing and tells how others differ.
 func (n *Node) makeTopics(ctx context.Context) error {
-	topics := n.cluster.Catalogue()
-	if err := kafkalog.CheckPurposes(topics...); err != nil {
-		return err
-	}
-	diffs, err := n.cluster.EnsureTopics(ctx, topics...)
+	diffs, err := n.cluster.EnsureTopics(ctx, n.cluster.Catalogue()...)
 	if err != nil {
 		return fmt.Errorf("making topics: %w", err)
 	}

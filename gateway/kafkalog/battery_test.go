@@ -110,7 +110,7 @@ func (s *site) topics(t *testing.T, c *Cluster, names ...string) {
 	t.Helper()
 	var specs []TopicSpec
 	for _, n := range names {
-		spec := TopicSpec{Name: n, Settings: c.kept(0)}
+		spec := TopicSpec{Name: n, Settings: c.kept(0), Purpose: Purpose{For: "test"}}
 		if strings.HasSuffix(n, deadSuffix) {
 			spec.Partitions = 1
 		}

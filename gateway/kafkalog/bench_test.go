@@ -60,7 +60,7 @@ func benchSites(b *testing.B, f func(b *testing.B, c *Cluster, addr string)) {
 
 func benchTopic(b *testing.B, c *Cluster, name string) {
 	b.Helper()
-	if _, err := c.EnsureTopics(b.Context(), TopicSpec{Name: name, Settings: c.kept(0)}); err != nil {
+	if _, err := c.EnsureTopics(b.Context(), TopicSpec{Name: name, Settings: c.kept(0), Purpose: Purpose{For: "test"}}); err != nil {
 		b.Fatal(err)
 	}
 }

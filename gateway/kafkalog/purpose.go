@@ -55,9 +55,9 @@ func purposeOf(topic string) Purpose {
 	return p
 }
 
-// CheckPurposes reports every topic of which nobody has declared what it is for or, where
+// checkPurposes reports every topic of which nobody has declared what it is for or, where
 // it holds something of persons, on which provision and until when.
-func CheckPurposes(specs ...TopicSpec) error {
+func checkPurposes(specs ...TopicSpec) error {
 	var errs []error
 	for _, s := range specs {
 		p := s.Purpose

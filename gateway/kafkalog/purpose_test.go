@@ -19,7 +19,7 @@ func TestEveryTopicHasItsPurpose(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if err := CheckPurposes(c.Catalogue()...); err != nil {
+		if err := checkPurposes(c.Catalogue()...); err != nil {
 			t.Errorf("embedded %t: %v", at.Embedded, err)
 		}
 		for _, tc := range []struct {
@@ -33,13 +33,26 @@ func TestEveryTopicHasItsPurpose(t *testing.T) {
 		} {
 			s := c.Catalogue()[0]
 			tc.change(&s)
-			if err := CheckPurposes(s); err == nil || !strings.Contains(err.Error(), s.Name+": "+tc.lacks) {
+			if err := checkPurposes(s); err == nil || !strings.Contains(err.Error(), s.Name+": "+tc.lacks) {
 				t.Errorf("%s: got %v", tc.name, err)
 			}
 		}
 	}
-	if err := CheckPurposes(TopicSpec{Name: "new.v1", Purpose: purposeOf("new.v1")}); err == nil {
-		t.Error("a topic of which nothing is declared passes")
+}
+
+// A node makes its topics with EnsureTopics when it starts: it goes no further where one
+// is not declared, and asks no broker.
+//
+// Covers: B-042
+func TestNoTopicIsMadeWithoutAPurpose(t *testing.T) {
+	c, err := New(Config{Brokers: []string{"127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	specs := append(c.Catalogue(), TopicSpec{Name: "new.v1", Settings: c.kept(0), Purpose: purposeOf("new.v1")})
+	if _, err := c.EnsureTopics(t.Context(), specs...); err == nil || !strings.Contains(err.Error(), "new.v1: no purpose") {
+		t.Errorf("got %v", err)
 	}
 }
 

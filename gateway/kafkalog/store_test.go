@@ -118,7 +118,7 @@ func TestKeysOnACompactedTopic(t *testing.T) {
 		t.Fatalf("settings %v", settings)
 	}
 	settings["segment.ms"], settings["min.cleanable.dirty.ratio"], settings["max.compaction.lag.ms"], settings["delete.retention.ms"] = "100", "0.001", "100", "100"
-	if _, err := c.EnsureTopics(deadline(t), TopicSpec{Name: TopicPayloadKey, Settings: settings}); err != nil {
+	if _, err := c.EnsureTopics(deadline(t), TopicSpec{Name: TopicPayloadKey, Settings: settings, Purpose: purposeOf(TopicPayloadKey)}); err != nil {
 		t.Fatal(err)
 	}
 	p := s.producer(t, c)

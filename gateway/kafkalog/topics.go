@@ -121,8 +121,11 @@ type Difference struct {
 }
 
 // EnsureTopics makes the topics that are missing and reports how existing ones
-// differ.
+// differ. It makes none where the purpose of one is not declared.
 func (c *Cluster) EnsureTopics(ctx context.Context, specs ...TopicSpec) ([]Difference, error) {
+	if err := checkPurposes(specs...); err != nil {
+		return nil, err
+	}
 	if err := c.refresh(ctx); err != nil {
 		return nil, unavailable(err, "reading the cluster's metadata")
 	}
