@@ -41,7 +41,7 @@ func Detect(root xmldoc.Element) (Detected, bool) {
 		d.Document = response(root)
 	case name("lcm", "SubmitObjectsRequest"):
 		d.Document = rules.EBSubmission
-		if slots := objectSlots(root); slots["DataServiceEvidenceType"] || slots["EvidenceProvider"] {
+		if slots := objectSlots(root); slots["DataServiceEvidenceType"] || slots["EvidenceProvider"] || serves(root) {
 			d.Document = rules.DSDSubmission
 		}
 	case name("rs", "RegistryResponse"):
@@ -160,6 +160,17 @@ func objectSlots(root xmldoc.Element) map[string]bool {
 		return true
 	})
 	return out
+}
+
+// serves reports whether an association of a submission is one of the Data Service
+// Directory.
+func serves(root xmldoc.Element) bool {
+	found := false
+	objects(root, func(o xmldoc.Element) bool {
+		found = strings.HasSuffix(attrText(o, "type"), ":ServesEvidenceType")
+		return !found
+	})
+	return found
 }
 
 // hasEvidenceTypes reports whether a requirement comes with lists of evidence types.

@@ -24,7 +24,8 @@
 // has a row of its own. meaning and remedy are our own words and name no value of a
 // document. official_1_0 says how the published 1.0 test departs from its intent:
 // never-matches, inverted, substring, informational or other; the comparison with
-// the published Schematron reads it.
+// the published Schematron reads it. A note of other begins with "Weaker:" where the
+// published test finds less than ours and never more, with "Stricter:" the other way.
 //
 // # Context
 //
