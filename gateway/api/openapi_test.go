@@ -18,7 +18,7 @@ import (
 
 // checked holds every request and answer of every test against openapi.json.
 type checked struct {
-	t    *testing.T
+	t    testing.TB
 	next http.RoundTripper
 	base string
 }

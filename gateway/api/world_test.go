@@ -39,7 +39,7 @@ var start = time.Date(2026, 9, 14, 9, 0, 0, 0, time.UTC)
 
 // A world is the API with the real core behind it; the log is a slice.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	api    *API
 	server *httptest.Server
 	core   *exchange.Core
@@ -65,7 +65,7 @@ type world struct {
 	ready error
 }
 
-func newWorld(t *testing.T, change ...func(*Config)) *world {
+func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, store: &exchangetest.Memory{}, memory: &memory{}, now: start}
 	w.messageLog = messagestest.NewMemory(w.clock, 1000*time.Hour)
@@ -122,7 +122,7 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 	return w
 }
 
-func check0(t *testing.T, err error) {
+func check0(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -298,7 +298,7 @@ type answer struct {
 	body []byte
 }
 
-func (a answer) json(t *testing.T) map[string]any {
+func (a answer) json(t testing.TB) map[string]any {
 	t.Helper()
 	var v map[string]any
 	if err := json.Unmarshal(a.body, &v); err != nil {

@@ -2,6 +2,7 @@ package lcm
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -361,6 +362,35 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// FuzzReadResponse: what a service answers is read whole or refused, and says yes or no.
+func FuzzReadResponse(f *testing.F) {
+	for _, r := range []Response{
+		{RequestID: requestID},
+		{RequestID: requestID, Faults: []Fault{{Code: CodeObject, Rule: "XSD", Text: "x"}, {Code: CodeAssociation, Rule: "R-EB-SUB-S036", Text: "y"}}},
+	} {
+		doc, err := WriteResponse(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(doc)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, err := xmldoc.ParseBytes(data, xmldoc.Limits{MaxBytes: 1 << 20})
+		if err != nil {
+			return
+		}
+		r, err := ReadResponse(d.Root())
+		if err != nil && (r.RequestID != "" || len(r.Faults) > 0) {
+			t.Fatal("a response that cannot be read says something")
+		}
+		for _, x := range r.Faults {
+			if x.Code == "" {
+				t.Fatal("a fault without a code")
+			}
+		}
+	})
+}
+
 // TestResponsesKeepTheRules runs the business rules over both kinds of response.
 func TestResponsesKeepTheRules(t *testing.T) {
 	set, err := rulecheck.Rules(rules.SubmissionAnswer, "1.0", codes.Default())
@@ -385,5 +415,42 @@ func TestResponsesKeepTheRules(t *testing.T) {
 				t.Errorf("%s %s\n%s", f.Rule, f.Path, doc)
 			}
 		}
+	}
+}
+
+// TestLargeSubmission judges a directory of thousands of objects: what it costs grows
+// with its size, and no more.
+func TestLargeSubmission(t *testing.T) {
+	src := network(t)
+	s := submission(t, src, "ES", service.PartDirectory)
+	var provider, kind Object
+	for _, o := range s.Objects {
+		switch {
+		case o.Provider != nil:
+			provider = o
+		case o.Service != nil:
+			kind = o
+		}
+	}
+	id := func(parts ...string) string { return answers.ObjectID(parts...) }
+	large := Submission{ID: requestID, Part: service.PartDirectory}
+	for i := range 4000 {
+		n := fmt.Sprint(i)
+		p, k := provider, kind
+		p.ID, p.Classification = id("provider", n), id("provider class", n)
+		k.ID, k.Classification = id("kind", n), id("kind class", n)
+		large.Objects = append(large.Objects, p, k)
+		large.Associations = append(large.Associations, Association{ID: id("tie", n), Kind: serves, Source: p.ID, Target: k.ID})
+	}
+	doc, err := xmldoc.ParseBytes(written(t, large), xmldoc.Limits{MaxBytes: 64 << 20, MaxNodes: 1 << 24})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := newJudge(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if faults := j.faults(doc.Root()); len(faults) > 0 {
+		t.Errorf("%d faults, the first %v", len(faults), faults[0])
 	}
 }
