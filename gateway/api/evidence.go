@@ -37,7 +37,7 @@ type state struct {
 	Code             canon.Code           `json:"code,omitempty"`
 	ErrorCode        string               `json:"error_code,omitempty"`
 	Detail           string               `json:"detail,omitempty"`
-	Reason           *reason              `json:"reason,omitempty"`
+	Reason           *Reason              `json:"reason,omitempty"`
 	Finding          exchange.Finding     `json:"finding,omitempty"`
 	NextStep         string               `json:"next_step,omitempty"`
 	AvailableAt      time.Time            `json:"available_at,omitzero"`
@@ -82,7 +82,7 @@ func (a *API) state(id canon.ConversationID, c *exchange.Conversation) state {
 	s.Procedure, s.EvidenceType, s.Provider = c.Procedure, c.EvidenceType.ID, c.Provider.ID
 	s.Code, s.ErrorCode, s.Detail, s.NextStep = c.Code, c.ErrorCode, c.Detail, c.Code.NextStep()
 	s.Session, s.Requirements, s.Choices, s.Representative = c.Session, needs(c.Requirements), c.Choices, c.Representation != ""
-	s.Reason, s.Finding, s.AvailableAt = reasonOf(c.Detail), c.Finding, c.AvailableAt.UTC()
+	s.Reason, s.Finding, s.AvailableAt = ReasonOf(c.Detail), c.Finding, c.AvailableAt.UTC()
 	s.OpenedAt, s.UpdatedAt, s.Due = c.OpenedAt.UTC(), c.UpdatedAt.UTC(), c.Due.UTC()
 	if s.PreviewAvailable {
 		s.Links.Preview = s.Links.Self + "/preview"

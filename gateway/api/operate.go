@@ -93,7 +93,7 @@ type exchangeView struct {
 	Code           canon.Code       `json:"code,omitempty"`
 	ErrorCode      string           `json:"error_code,omitempty"`
 	Detail         string           `json:"detail,omitempty"`
-	Reason         *reason          `json:"reason,omitempty"`
+	Reason         *Reason          `json:"reason,omitempty"`
 	Finding        exchange.Finding `json:"finding,omitempty"`
 	NextStep       string           `json:"next_step,omitempty"`
 	AvailableAt    time.Time        `json:"available_at,omitzero"`
@@ -111,7 +111,7 @@ func viewOf(c *exchange.Conversation) exchangeView {
 		Register: c.Register, Documents: len(c.Documents), Outcome: c.Outcome, Code: c.Code, ErrorCode: c.ErrorCode,
 		Detail: c.Detail, NextStep: c.Code.NextStep(), OpenedAt: c.OpenedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC(),
 		Timer: c.Timer, Due: c.Due.UTC(), LegalBasis: c.LegalBasis, Waived: c.Waived, Route: c.Route,
-		Representative: c.Representation != "", Choices: c.Choices, Reason: reasonOf(c.Detail), Finding: c.Finding, AvailableAt: c.AvailableAt.UTC(),
+		Representative: c.Representation != "", Choices: c.Choices, Reason: ReasonOf(c.Detail), Finding: c.Finding, AvailableAt: c.AvailableAt.UTC(),
 	}
 	for _, r := range c.Requirements {
 		v.Requirements = append(v.Requirements, requirementOf(r))

@@ -8,9 +8,9 @@ import (
 	"oncegate/schemas/rules"
 )
 
-// A reason says why an exchange ended without evidence, as far as a rule is to
+// A Reason says why an exchange ended without evidence, as far as a rule is to
 // blame: which rule, where, what it means and how it is kept.
-type reason struct {
+type Reason struct {
 	Rule    string `json:"rule"`
 	Path    string `json:"path,omitempty"`
 	Meaning string `json:"meaning,omitempty"`
@@ -22,14 +22,14 @@ var (
 	rulePath = regexp.MustCompile(`(?:^|\s)(/[A-Za-z0-9_:@\[\]/.='"*()-]+)`)
 )
 
-// reasonOf reads the rule out of the detail of a refusal (EDM:ERR:0003: rule and
+// ReasonOf reads the rule out of the detail of a refusal (EDM:ERR:0003: rule and
 // place). A detail of another kind has none.
-func reasonOf(detail string) *reason {
+func ReasonOf(detail string) *Reason {
 	id := ruleID.FindString(detail)
 	if id == "" {
 		return nil
 	}
-	out := &reason{Rule: id}
+	out := &Reason{Rule: id}
 	if m := rulePath.FindStringSubmatch(detail); m != nil {
 		out.Path = strings.TrimRight(m[1], ".:,)")
 	}

@@ -202,6 +202,15 @@ type exchangePage struct {
 	Own, Peer     string
 	ErrorCode     string
 	Detail        string
+	Reason        *api.Reason // where a rule was broken
+	Finding       string
+	Available     moment // deferred: when there will be evidence
+	Acting        bool   // somebody acts for the person
+	LegalBasis    string
+	Waived        string
+	Route         string
+	Requirements  []canon.Requirement
+	Choices       []canon.Choice
 	Opened        moment
 	Documents     []canon.Document
 	Hops          []hopRow
@@ -234,6 +243,8 @@ func (o *Operator) exchange(w http.ResponseWriter, r *http.Request) error {
 	if c != nil {
 		page.Known, page.Row, page.Opened = true, o.row(c), at(c.OpenedAt)
 		page.Specification, page.ErrorCode, page.Detail, page.Documents = c.Specification, c.ErrorCode, c.Detail, c.Documents
+		page.Reason, page.Finding, page.Available, page.Acting = api.ReasonOf(c.Detail), string(c.Finding), at(c.AvailableAt), c.Representation != ""
+		page.LegalBasis, page.Waived, page.Route, page.Requirements, page.Choices = c.LegalBasis, c.Waived, c.Route, c.Requirements, c.Choices
 		if !c.Own.IsZero() {
 			page.Own = c.Own.String()
 		}

@@ -113,3 +113,22 @@ func TestOperatorsPagesWantALogin(t *testing.T) {
 		t.Errorf("configuration: %v", err)
 	}
 }
+
+// What an exchange stands on and why it ended, without a person.
+// Covers: B-023
+func TestAnOperatorSeesWhatAnExchangeStandsOn(t *testing.T) {
+	w := newOperatorWorld(t)
+	id := canon.ConversationID(canon.DeriveUUID("c"))
+	_, err := w.store.Update(t.Context(), id, "m", func(*exchange.Conversation) (*exchange.Conversation, []canon.Message, error) {
+		c := exchangetest.Sample(id)
+		c.Detail, c.Representation, c.AvailableAt, c.LegalBasis = "R-EDM-REQ-S005 at /query:QueryRequest", "natural", start, "Annex II"
+		c.Requirements = []canon.Requirement{{ID: "https://sr.example.eu/requirements/birth", Names: []canon.Text{{Lang: "EN", Text: "Proof of birth"}}}}
+		c.Choices = []canon.Choice{{What: canon.ChoseService, About: birth, Shown: []string{"a", "b"}, Taken: "b", Person: true,
+			Answer: canon.Provenance{Edition: "oots-cs:v2.0", Source: "https://dsd.example", Query: "q", At: start, Digest: "sha256:00", Signer: "CN=Common services"}}}
+		return c, nil, nil
+	})
+	fatal(t, err)
+	w.get("/operator/exchanges/"+string(id), "anna", operatorToken).want(t, 200,
+		"R-EDM-REQ-S005", "/query:QueryRequest", "Remedy: ", "Proof of birth", "Annex II", "<dt>Representative</dt><dd>yes</dd>",
+		"2026-09-14 09:00 UTC", "the person", "CN=Common services", "sha256:00")
+}
