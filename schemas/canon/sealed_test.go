@@ -312,6 +312,7 @@ func FuzzUnmarshalBody(f *testing.F) {
 		query(), &canon.Deadline{Timer: "T1", Due: at}, &canon.AuditEvent{Step: "a.b", Digests: map[string]string{"x": "y"}},
 		&canon.EvidenceRequest{Envelope: canon.Envelope{IssuedAt: at}, Private: canon.Clear(canon.RequestPrivate{Subject: company()})},
 		&canon.EvidenceResponse{Documents: []canon.Document{{ID: "d"}}}, &canon.ConsentDecision{Decisions: []canon.DocumentDecision{{Approved: true}}},
+		&canon.Route{Procedures: []string{"T2"}, Country: "LV", ValidFrom: at}, &canon.ExchangeRecord{Action: "a", Sealed: canon.SealedDocument{Key: "k", Data: []byte("x")}},
 	} {
 		doc, err := canon.MarshalBody(b, xorSeal)
 		if err != nil {
