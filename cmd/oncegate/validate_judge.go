@@ -31,7 +31,9 @@ func (v *validator) judge(name string, text []byte) validation {
 	} else {
 		v.judgeXML(&rep, text)
 	}
-	for _, f := range rep.Findings {
+	for i := range rep.Findings {
+		f := &rep.Findings[i]
+		complete(f)
 		if f.Severity == rules.Fatal {
 			rep.Fatal++
 		} else {
@@ -39,6 +41,23 @@ func (v *validator) judge(name string, text []byte) validation {
 		}
 	}
 	return rep
+}
+
+// complete makes a sentence of what a reader says about structure, which are clauses,
+// and says what helps where nobody did.
+func complete(f *rulecheck.Finding) {
+	if f.Layer != rulecheck.LayerStructure || f.Meaning == "" {
+		return
+	}
+	if first := f.Meaning[:1]; first == strings.ToLower(first) {
+		f.Meaning = strings.ToUpper(first) + f.Meaning[1:]
+	}
+	if !strings.HasSuffix(f.Meaning, ".") {
+		f.Meaning += "."
+	}
+	if f.Remedy == "" {
+		f.Remedy = "Write what the XML schemas of the edition have at this place."
+	}
 }
 
 func (v *validator) judgeXML(rep *validation, text []byte) {
@@ -63,6 +82,14 @@ func (v *validator) judgeXML(rep *validation, text []byte) {
 	}
 	if v.edition != "" {
 		rep.Edition = v.edition
+	}
+	for i := range found {
+		if f := &found[i]; f.Line == 0 { // of what is missing, for one
+			f.Line, f.Column = d.Root.Position()
+			if f.Path == "" {
+				f.Path = d.Root.Path()
+			}
+		}
 	}
 	rep.Findings = append(rep.Findings, found...)
 }
@@ -170,6 +197,12 @@ func (v *validator) kindOf(file string, doc []byte) (string, func([]byte) error)
 		}
 		return string(k), func(doc []byte) error { return schemas.Validate(k, doc) }
 	}
+	var schema struct {
+		ID string `json:"$schema"`
+	}
+	if json.Unmarshal(doc, &schema) == nil && schema.ID != "" {
+		return "", nil // a JSON Schema, perhaps our own, is no message
+	}
 	base := filepath.Base(file)
 	private := strings.Contains(base, ".private.")
 	if v.kind != "" {
@@ -201,9 +234,19 @@ func schemaFindings(err error, line, col int) []rulecheck.Finding {
 	_, list, _ := strings.Cut(text, ": ")
 	var out []rulecheck.Finding
 	for part := range strings.SplitSeq(list, "; ") {
-		f := rulecheck.Finding{Layer: rulecheck.LayerStructure, Severity: rules.Fatal, Line: line, Column: col, Meaning: "The schema is not kept: " + part}
-		if path, what, ok := strings.Cut(part, ": "); ok {
-			f.Path, f.Meaning = path, "The schema is not kept: "+what
+		f := rulecheck.Finding{Layer: rulecheck.LayerStructure, Severity: rules.Fatal, Line: line, Column: col}
+		what := part
+		if path, rest, ok := strings.Cut(part, ": "); ok {
+			f.Path, what = path, rest
+		}
+		keyword, want, _ := strings.Cut(what, ": ")
+		switch keyword {
+		case "additionalProperties", "unevaluatedProperties":
+			f.Meaning, f.Remedy = "The schema is not kept: there is a key that it does not know.", "Remove the key, or mend its spelling."
+		case "required":
+			f.Meaning, f.Remedy = "The schema is not kept: required: "+want+".", "Add these keys."
+		default:
+			f.Meaning, f.Remedy = "The schema is not kept: "+what, "Write a value at this place that the schema allows."
 		}
 		out = append(out, f)
 	}

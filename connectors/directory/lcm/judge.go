@@ -79,7 +79,7 @@ func (j *judge) faults(root xmldoc.Element) []Fault {
 		if objects == nil {
 			objects = objectsOf(root)
 		}
-		fault := Fault{Code: j.codes[f.Rule], Rule: f.Rule, Text: f.Meaning, Object: objectAt(objects, f.Path), Line: f.Line}
+		fault := Fault{Code: j.codes[f.Rule], Rule: f.Rule, Text: f.Meaning, Object: objectAt(objects, f.Path), Path: f.Path, Line: f.Line}
 		if fault.Code == "" { // too much to judge
 			fault.Code = CodeDataset
 		}
@@ -102,7 +102,7 @@ func Inspect(root xmldoc.Element, lists *codes.Lists) ([]rulecheck.Finding, erro
 			return have.Severity == rules.Fatal && have.Line == f.Line
 		})
 		if !told {
-			found = append(found, rulecheck.Finding{Layer: rulecheck.LayerStructure, Edition: d.Edition, Severity: rules.Fatal, Line: f.Line, Column: 1, Meaning: f.Text})
+			found = append(found, rulecheck.Finding{Layer: rulecheck.LayerStructure, Edition: d.Edition, Severity: rules.Fatal, Path: f.Path, Line: f.Line, Column: 1, Meaning: f.Text})
 		}
 	}
 	return found, nil

@@ -20,6 +20,7 @@ import (
 	"oncegate/connectors/directory/service"
 	"oncegate/connectors/rulecheck"
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/codes"
 	"oncegate/schemas/rules"
 )
@@ -247,7 +248,7 @@ func serving(doc string, n int) string {
 
 // TestSamples reads every published sample.
 func TestSamples(t *testing.T) {
-	root := filepath.Join(schematest.Assets(t), "tdd-1.0-artefacts", "xml", "LCM")
+	root := filepath.Join(assets.Path(t, "oots"), "tdd-1.0-artefacts", "xml", "LCM")
 	n := 0
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -31,6 +31,7 @@ const (
 type Fault struct {
 	Code, Rule, Text string
 	Object           string
+	Path             string // of the first faults of a document, for who has the document
 	Line             int
 }
 
@@ -97,6 +98,9 @@ func (r *reading) fault(code, object string, at xmldoc.Element, text string) {
 	f := Fault{Code: code, Rule: ruleForm, Text: text, Object: object}
 	if !at.IsZero() {
 		f.Line, _ = at.Position()
+		if len(r.faults) < maxFaults { // each counts the siblings
+			f.Path = at.Path()
+		}
 	}
 	if !rim.IsURN(object) {
 		f.Object = ""
@@ -166,7 +170,7 @@ func (r *reading) object(e xmldoc.Element) {
 		read(&nouns, slots.Get(node), node, &o)
 	}
 	if f, ok := errors.AsType[*rim.Fault](nouns.Err()); ok {
-		r.faults = append(r.faults, Fault{Code: CodeObject, Rule: ruleForm, Text: f.Text, Object: id, Line: f.Line})
+		r.faults = append(r.faults, Fault{Code: CodeObject, Rule: ruleForm, Text: f.Text, Object: id, Path: f.Path, Line: f.Line})
 		return
 	}
 	r.s.Objects = append(r.s.Objects, o)
