@@ -167,7 +167,7 @@ func (v *visitor) look(ctx context.Context, p *page, home *url.URL) (*page, erro
 			return n.Data == "a" && strings.HasPrefix(attr(n, "href"), v.l.portal.base+"/")
 		})
 	}
-	looked := false
+	looked, again, entrance := false, 0, p.url
 	for {
 		// What a person can do on the page: identify, decide, or leave.
 		p, err = v.b.waitFor(ctx, p, func(p *page) bool { return back(p) != nil || p.has("action=decide") || identify(p) != "" })
@@ -190,7 +190,15 @@ func (v *visitor) look(ctx context.Context, p *page, home *url.URL) (*page, erro
 				return p, err
 			}
 			if p, err = v.b.submit(ctx, p, "persona="+v.there.ID, nil); err != nil {
-				return p, err
+				// The provider forgot who had left for the eID: a person goes back and
+				// identifies once more.
+				if again++; again > 3 || p == nil || p.status != http.StatusForbidden || !strings.HasSuffix(p.url.Path, "/callback") {
+					return p, err
+				}
+				if p, err = v.b.get(ctx, entrance.String()); err != nil {
+					return p, err
+				}
+				continue
 			}
 			v.step("identified at the provider")
 			continue
