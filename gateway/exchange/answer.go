@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"slices"
+	"strings"
 
 	"oncegate/schemas/canon"
 )
@@ -64,10 +65,20 @@ func (t *turn) answer() {
 	default:
 		c.Sent = t.say(stepAnswer, &canon.EvidenceRefusal{
 			Envelope: t.replying(as4), Request: to, Response: t.responseID(stepAnswer),
-			ErrorCode: c.ErrorCode, Code: c.Code, Detail: c.Detail,
+			ErrorCode: c.ErrorCode, Code: c.Code, Detail: told(c.Code, c.Detail),
 		})
 	}
 	t.audit("answer.given", string(c.Outcome), c.Code, c.ErrorCode)
+}
+
+// told is what a peer reads of a refusal. Of a text of ours it may keep the stable
+// code alone, as we do of its texts. Codes of registers stay here: which of none and
+// several matched is nobody's business (IR 2022/1463 Art. 16).
+func told(code canon.Code, detail string) string {
+	if !strings.HasPrefix(string(code), "OG-EXC-") {
+		return detail
+	}
+	return string(code) + ": " + detail
 }
 
 const stepAnswer = "answer"

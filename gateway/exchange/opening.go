@@ -32,7 +32,13 @@ func (t *turn) query(r *canon.EvidenceRequest, p *canon.RequestPrivate) routing.
 		Procedure: r.Procedure, EvidenceType: r.EvidenceType.Classification, Requirements: needs(r.Requirements),
 		Requester: r.Requester, Provider: r.Provider, Peer: r.From, At: t.m.At, Offer: r.Offer,
 		Assurance: assuranceOf(p.Subject.Natural, p.Subject.Legal), Acting: assuranceOf(p.Representative.Natural, p.Representative.Legal),
+		Wallet: wallet(p.Subject.Natural, p.Subject.Legal) || wallet(p.Representative.Natural, p.Representative.Legal),
 	}
+}
+
+// wallet reports an identity of the scheme of wallets.
+func wallet(n *canon.NaturalPerson, l *canon.LegalPerson) bool {
+	return n != nil && n.Scheme == canon.SchemeEidas2 || l != nil && l.Scheme == canon.SchemeEidas2
 }
 
 // askRoute finds the way of a portal's request. The directory may have changed

@@ -148,6 +148,7 @@ var denials = map[routing.Reason]denial{
 	routing.SameState:       {edmDenied, canon.CodeNoRoute},
 	routing.OutOfScope:      {edmDenied, canon.CodeOutOfScope},
 	routing.TestOnly:        {edmDenied, canon.CodeOutOfScope},
+	routing.NoWallet:        {edmCannot, canon.CodeWallet},
 	routing.NoProvider:      {edmNotFound, canon.CodeNoRoute},
 	routing.NoEvidenceType:  {edmNotFound, canon.CodeNoRoute},
 	routing.NotValid:        {edmNotFound, canon.CodeNoRoute},
@@ -200,7 +201,7 @@ func (t *turn) turnAway(r *canon.EvidenceRequest, edm string, code canon.Code, d
 	t.audit("request.refused", "refused", code, detail)
 	t.reply("refusal", &canon.EvidenceRefusal{
 		Envelope: e, Request: id, Response: canon.DeriveUUID("response", string(t.m.ID), "refusal"),
-		ErrorCode: edm, Code: code, Detail: detail,
+		ErrorCode: edm, Code: code, Detail: told(code, detail),
 	})
 }
 

@@ -25,6 +25,10 @@ type Config struct {
 	Specifications []string `yaml:"specifications"`
 	// TestProcedures lets procedures through that exist for tests only.
 	TestProcedures bool `yaml:"test_procedures"`
+	// Wallets says whether people may be identified by a wallet (identity scheme
+	// eidas2), a profile that TDD 2.0 has for tests only: refuse or accept, whoever
+	// asks. Default: refuse.
+	Wallets string `yaml:"wallets"`
 
 	Lists *codes.Lists `yaml:"-"` // Default: the published ones.
 	// Agreement reports whether messages can be exchanged with an access point: a
@@ -79,6 +83,12 @@ const DefaultSpecification = "oots-edm:v2.0"
 
 // Specifications are the editions that we write, newest first.
 func Specifications() []string { return []string{"oots-edm:v2.0", "oots-edm:v1.2"} }
+
+// The values of Config.Wallets.
+const (
+	WalletsRefuse = "refuse"
+	WalletsAccept = "accept"
+)
 
 // ParseParticipant reads scheme::id.
 func ParseParticipant(s string) (canon.Participant, error) {
@@ -207,10 +217,15 @@ func NewTable(c Config) (*Table, error) {
 	k.country("country", c.Country)
 	t := &Table{
 		country: c.Country, own: k.participant("access_point", c.AccessPoint), partners: map[canon.Participant]partner{},
-		lists: c.Lists, tests: c.TestProcedures, speaks: c.Specifications, agreed: c.Agreement,
+		lists: c.Lists, tests: c.TestProcedures, wallets: c.Wallets == WalletsAccept, speaks: c.Specifications, agreed: c.Agreement,
 		routes: map[canon.ConversationID]learned{},
 	}
 	t.known.Store(&index{})
+	switch c.Wallets {
+	case "", WalletsRefuse, WalletsAccept:
+	default:
+		k.fault("wallets %q: want %s or %s", c.Wallets, WalletsRefuse, WalletsAccept)
+	}
 	for _, s := range c.Specifications {
 		k.specification("specifications:", s)
 	}

@@ -22,6 +22,7 @@ type Query struct {
 	Assurance    string            // of the person's identification: Low, Substantial, High
 	Offer        canon.Offer       // what the directory said of the provider to who asks; unset where it was not asked
 	Acting       string            // of the identification of who acts for the person; empty where nobody does or it is not stated
+	Wallet       bool              // the person, or who acts for them, is identified by a wallet
 	At           time.Time         // of the request
 }
 
@@ -46,6 +47,7 @@ const (
 	SameState       Reason = "requester and provider are of the same Member State (Reg. 2018/1724 Art. 14(1))"
 	OutOfScope      Reason = "procedure out of scope (Reg. 2018/1724 Art. 14(1))"
 	TestOnly        Reason = "procedure out of scope: it exists for tests only"
+	NoWallet        Reason = "identification by a wallet (eidas2) is not accepted: the profile is for tests only"
 	NoProvider      Reason = "the provider is not served here"
 	NoEvidenceType  Reason = "the provider has no such evidence type"
 	NotValid        Reason = "the route is not valid at this time"
@@ -60,7 +62,7 @@ const (
 // Reasons lists every reason, in the order in which a query fails.
 func Reasons() []Reason {
 	return []Reason{
-		NoPartner, ExpiredPartner, WrongState, SameState, OutOfScope, TestOnly, NoProvider, NoEvidenceType, NotValid,
+		NoPartner, ExpiredPartner, WrongState, SameState, OutOfScope, TestOnly, NoWallet, NoProvider, NoEvidenceType, NotValid,
 		NoProcedure, NoRequirement, NoRequester, NoAgreement, NoSpecification, LowAssurance,
 	}
 }
@@ -104,6 +106,7 @@ type Table struct {
 	ask      []entry
 	lists    *codes.Lists
 	tests    bool
+	wallets  bool
 	speaks   []string
 	agreed   func(canon.Participant) bool // nil: partners
 
@@ -132,6 +135,9 @@ func (t *Table) Provide(q Query) (Route, Reason) {
 		return Route{}, WrongState
 	}
 	basis, why := t.scope(q.Procedure)
+	if why == "" && q.Wallet && !t.wallets {
+		why = NoWallet
+	}
 	if why != "" {
 		return Route{}, why
 	}
@@ -156,6 +162,9 @@ func (t *Table) Ask(q Query) (Route, Reason) {
 		return Route{}, WrongState
 	}
 	basis, why := t.scope(q.Procedure)
+	if why == "" && q.Wallet && !t.wallets {
+		why = NoWallet
+	}
 	if why != "" {
 		return Route{}, why
 	}

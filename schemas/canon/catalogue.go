@@ -22,6 +22,7 @@ const (
 	CodeRepresentation     Code = "OG-EXC-0011"
 	CodeAnswerMismatch     Code = "OG-EXC-0012"
 	CodeWithdrawn          Code = "OG-EXC-0013"
+	CodeWallet             Code = "OG-EXC-0014"
 	CodeMemoryUnavailable  Code = "OG-MEM-0001"
 	CodeEvidenceNotFound   Code = "OG-REG-0001"
 	CodeEvidenceAmbiguous  Code = "OG-REG-0002"
@@ -83,6 +84,7 @@ var catalogue = map[Code]catalogueEntry{
 	CodeRepresentation:     {Denied, "The power of representation must name the procedure or ALL; let the person act alone, or correct the power."},
 	CodeAnswerMismatch:     {Denied, "Nothing of the answer was delivered; tell the partner which finding it is and start the exchange again."},
 	CodeWithdrawn:          {Conflict, "The person took the request back; a new wish is a new request."},
+	CodeWallet:             {Denied, "Identify the person with a means notified under eIDAS; test beds let wallets in with `wallets: accept` in the routes of both sides."},
 	CodeMemoryUnavailable:  {Unavailable, "Check the Redis server; work goes on by itself once it answers."},
 	CodeEvidenceNotFound:   {NotFound, "The register holds no such evidence for this person."},
 	CodeEvidenceAmbiguous:  {NotFound, "Several records match; the person must ask the register."},
