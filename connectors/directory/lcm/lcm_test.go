@@ -435,7 +435,7 @@ func TestLargeSubmission(t *testing.T) {
 	}
 	id := func(parts ...string) string { return answers.ObjectID(parts...) }
 	large := Submission{ID: requestID, Part: service.PartDirectory}
-	for i := range 4000 {
+	for i := range 1500 {
 		n := fmt.Sprint(i)
 		p, k := provider, kind
 		p.ID, p.Classification = id("provider", n), id("provider class", n)
