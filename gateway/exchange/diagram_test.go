@@ -333,7 +333,10 @@ var requesterDiagram = []struct {
 		"request 2 lost":            {exchange.Failed, "exchange.notice failed"},
 		"deadline":                  {exchange.ExpiredP, "exchange.notice expired"},
 	}},
-	{[]string{"first", "preview", "second", "evidence"}, exchange.Delivered, map[string]cell{"deadline": {exchange.Delivered, ""}}},
+	{[]string{"first", "preview", "second", "evidence"}, exchange.Delivered, map[string]cell{
+		"deadline":  {exchange.Delivered, ""},
+		"withdrawn": {exchange.Delivered, ""}, // the answer was quicker: its evidence is forgotten
+	}},
 	{[]string{"first", "preview", "second", "evidence", "deadline"}, exchange.Delivered, nil},
 	{[]string{"first", "preview", "second", "empty list"}, exchange.Declined, nil},
 	{[]string{"first", "deferred"}, exchange.Deferred, nil},

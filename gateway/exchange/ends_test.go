@@ -167,6 +167,10 @@ func TestWithdrawal(t *testing.T) {
 	if s.c.Phase != exchange.Delivered {
 		t.Errorf("after the release a withdrawal leads to %s", s.c.Phase)
 	}
+	// The answer was quicker than the person: nobody fetches it any more.
+	if !s.c.Spent() {
+		t.Error("evidence of a request that was taken back is still there for its portal")
+	}
 }
 
 // Every code of list EDMErrorCodes reaches the portal as it came, with a code of

@@ -27,7 +27,7 @@ import (
 //
 //	 Asked, PreviewOffered, Continued ──withdrawal of the person──► Withdrawn
 //
-//	 Delivered ──retention──► Delivered, its evidence forgotten
+//	 Delivered ──retention, withdrawal of the person──► Delivered, its evidence forgotten
 //
 // An answer that is ours to judge but breaks a rule, or is not what was asked for,
 // ends in Failed and delivers nothing; one of another access point, or to another

@@ -349,20 +349,26 @@ func (t *turn) afterEnd() {
 	if t.resent() {
 		return
 	}
+	if b, ok := t.m.Body.(*canon.Withdrawal); ok && t.c.Role == Requester && t.c.Timer == retention && b.Portal == t.c.Portal {
+		// The answer came first. Nobody fetches what the person wants no more.
+		t.audit("request.withdrawn", "withdrawn", canon.CodeWithdrawn, "Reg. 2018/1724 Art. 14(4), after the answer")
+		t.forget("the person wants it no more")
+		return
+	}
 	if d, ok := t.m.Body.(*canon.Deadline); ok {
 		if t.deadline(d) { // otherwise a poller was late: nothing happened
-			t.forget()
+			t.forget("kept for as long as is allowed")
 		}
 		return
 	}
 	t.misplaced()
 }
 
-// forget gives up what a portal of ours never said it has.
-func (t *turn) forget() {
+// forget gives up what a portal of ours never said it has, or must not have any more.
+func (t *turn) forget(why string) {
 	t.to(t.c.Phase)
 	if !t.c.Private.Forgotten() { // else it did, and nothing is left
-		t.auditDocuments("exchange.forgotten", "ok", "", "kept for as long as is allowed", t.c.Documents)
+		t.auditDocuments("exchange.forgotten", "ok", "", why, t.c.Documents)
 	}
 }
 
