@@ -15,30 +15,14 @@ import (
 	"oncegate/connectors/directory/httpsig"
 	"oncegate/connectors/rulecheck"
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/canon"
 	"oncegate/schemas/rules"
 )
 
-// assets returns the folder of the samples, or skips the test.
-func assets(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		p := filepath.Join(dir, "..", "shared", "assets", "oots")
-		if i, err := os.Stat(p); err == nil && i.IsDir() {
-			return p
-		}
-	}
-	t.Skip("samples are not there: ../shared/assets/oots")
-	return ""
-}
-
 // samples returns every answer of the common services among the assets.
 func samples(t testing.TB) map[string][]byte {
-	dir, out := assets(t), map[string][]byte{}
+	dir, out := assets.Path(t, "oots"), map[string][]byte{}
 	for _, sub := range []string{"tdd-1.0-artefacts/xml/EB", "tdd-1.0-artefacts/xml/DSD", "oots-france-2.0.1", "own-examples"} {
 		err := filepath.WalkDir(filepath.Join(dir, sub), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".xml" {
@@ -102,7 +86,7 @@ func TestInspect(t *testing.T) {
 // TestCaptures asks for what the acceptance environment answered in 2026: query, headers
 // and body as they were, over TLS, with the pinned root of the Commission.
 func TestCaptures(t *testing.T) {
-	dir := filepath.Join(assets(t), "oots-france-2.0.1")
+	dir := filepath.Join(assets.Path(t, "oots"), "oots-france-2.0.1")
 	attr := func(e xmldoc.Element, name string) string { v, _ := e.Attr(xmldoc.Name{Local: name}); return v }
 	open := func(name string) xmldoc.Element {
 		b, err := os.ReadFile(filepath.Join(dir, name))

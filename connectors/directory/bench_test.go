@@ -7,12 +7,13 @@ import (
 
 	"oncegate/connectors/directory/answers"
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/canon"
 )
 
 // BenchmarkRead reads the largest captured answer, with and without its rules.
 func BenchmarkRead(b *testing.B) {
-	doc, err := os.ReadFile(filepath.Join(assets(b), "oots-france-2.0.1", "eb_evidence_types_fi.xml"))
+	doc, err := os.ReadFile(filepath.Join(assets.Path(b, "oots"), "oots-france-2.0.1", "eb_evidence_types_fi.xml"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"oncegate/connectors/directory/answers"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/canon"
 )
 
@@ -57,7 +58,7 @@ func TestReadGenericode(t *testing.T) {
 // TestPublishedLists reads the lists that the Commission publishes.
 func TestPublishedLists(t *testing.T) {
 	n := 0
-	dir := filepath.Join(assets(t), "tdd-1.0-artefacts", "codelists")
+	dir := filepath.Join(assets.Path(t, "oots"), "tdd-1.0-artefacts", "codelists")
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".gc" || filepath.Base(path) == "EDMErrorCodes-CodeList.gc" { // not well-formed as published
 			return err

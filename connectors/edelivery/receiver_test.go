@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +19,7 @@ import (
 	"oncegate/connectors/edelivery/wssec"
 	"oncegate/connectors/xmldoc"
 	"oncegate/connectors/xmlsec"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/canon"
 )
 
@@ -372,33 +371,10 @@ func TestAlgorithmsOfTheAgreement(t *testing.T) {
 func TestCollectedMessageWithOtherCompression(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	body := asset(t, "phase4/testfiles/WrongCompression.mime")
+	body := assets.Read(t, "as4/phase4/testfiles/WrongCompression.mime")
 	i := bytes.Index(body, []byte("------=_Part"))
 	rec := r.post(`multipart/related; boundary="----=_Part_0_581318631.1482314477236"; type="application/soap+xml"`, body[i:])
 	if got, signed := readError(t, rec.Body.Bytes()); got.Code != ebms.ValueInconsistent || signed {
 		t.Errorf("error = %+v, signed %v", got, signed)
 	}
-}
-
-// asset reads a file of the shared collection; without the collection the test is
-// skipped.
-func asset(t *testing.T, name string) []byte {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != "/"; dir = filepath.Dir(dir) {
-		root := filepath.Join(dir, "shared", "assets", "as4")
-		if _, err := os.Stat(root); err != nil {
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	t.Skip("shared/assets/as4 is not there: collected messages are not checked")
-	return nil
 }

@@ -1,10 +1,6 @@
 package register_test
 
 import (
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,28 +8,8 @@ import (
 	"oncegate/connectors/register"
 	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
+	"oncegate/schemas/assets"
 )
-
-// asset reads a published sample of a real register format, which stands beside
-// the repository, or skips.
-func asset(t *testing.T, name string) []byte {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		text, err := os.ReadFile(filepath.Join(dir, "..", "shared", "assets", "registers", name))
-		if err == nil {
-			return text
-		}
-		if up := filepath.Dir(dir); !errors.Is(err, fs.ErrNotExist) || up == dir {
-			t.Skipf("no asset registers/%s beside the repository", name)
-		} else {
-			dir = up
-		}
-	}
-}
 
 // TestRealShapesCanBeMapped: the language reaches what real formats hold:
 // namespaced root over unqualified children, default namespaces that change
@@ -77,7 +53,7 @@ rules:
 `, map[string]any{"given": []any{"Given-1102158115", "Given-1666944491"}, "sex": "male", "postCode": "PostCode-1905854907"}},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
-			doc, err := xmldoc.ParseBytes(asset(t, tc.file), xmldoc.Limits{})
+			doc, err := xmldoc.ParseBytes(assets.Read(t, "registers/"+tc.file), xmldoc.Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}

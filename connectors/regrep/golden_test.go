@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"oncegate/connectors/regrep/rim"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/canon"
 	"oncegate/schemas/codes"
 )
@@ -213,9 +214,9 @@ func lint(t *testing.T, ed *edition, files ...string) {
 	if err != nil {
 		t.Skip("xmllint is not installed")
 	}
-	dir, profile := filepath.Join(assets(t), "xsd-reconstructed"), "SDG-GenericMetadataProfile-"+ed.name+"-UNOFFICIAL.xsd"
+	dir, profile := filepath.Join(assets.Path(t, "oots"), "xsd-reconstructed"), "SDG-GenericMetadataProfile-"+ed.name+"-UNOFFICIAL.xsd"
 	if ed.name == "1.0" {
-		dir, profile = filepath.Join(assets(t), "tdd-1.0-artefacts", "xsd"), "SDG-GenericMetadataProfile-v1.0.0.xsd"
+		dir, profile = filepath.Join(assets.Path(t, "oots"), "tdd-1.0-artefacts", "xsd"), "SDG-GenericMetadataProfile-v1.0.0.xsd"
 	}
 	// The schemas import three namespaces without saying where they are.
 	driver := filepath.Join(t.TempDir(), "driver.xsd")
@@ -246,7 +247,7 @@ func TestEncodedDocumentsAreValid(t *testing.T) {
 
 // TestOwnExamples decodes the 2.0 messages of the specification.
 func TestOwnExamples(t *testing.T) {
-	dir := filepath.Join(assets(t), "own-examples")
+	dir := filepath.Join(assets.Path(t, "oots"), "own-examples")
 	c := newCodec(t)
 	for _, tt := range []struct {
 		file, action string

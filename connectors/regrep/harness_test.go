@@ -8,8 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -181,26 +179,6 @@ func read(t testing.TB, p edelivery.Part) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// assets returns the folder of public samples that stands beside the repository.
-func assets(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		path := filepath.Join(dir, "..", "shared", "assets", "oots")
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Skip("no ../shared/assets/oots beside the repository")
-		}
-		dir = up
-	}
 }
 
 func id(n int) string { return fmt.Sprintf("a0000000-0000-4000-8000-%012d", n) }

@@ -16,6 +16,7 @@ import (
 
 	"oncegate/connectors/regrep/rim"
 	"oncegate/schemas"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/canon"
 	"oncegate/schemas/codes"
 )
@@ -417,7 +418,7 @@ func generators(s *store) map[string]*rapid.Generator[canon.Body] {
 
 // TestGeneratedDocumentsAreValid lets xmllint judge a few documents of each kind.
 func TestGeneratedDocumentsAreValid(t *testing.T) {
-	assets(t)
+	assets.Path(t, "oots")
 	c := newCodec(t)
 	s := new(store)
 	for _, ed := range editions {

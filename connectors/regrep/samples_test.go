@@ -16,6 +16,7 @@ import (
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/rulecheck"
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/canon"
 	"oncegate/schemas/rules"
 )
@@ -29,7 +30,7 @@ type sample struct {
 // samplesOf walks the public assets for evidence messages that name a version.
 func samplesOf(t testing.TB) []sample {
 	t.Helper()
-	dir := assets(t)
+	dir := assets.Path(t, "oots")
 	var out []sample
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".xml" || !isExchange(path) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/rules"
 )
 
@@ -34,21 +35,6 @@ func TestDetectBases(t *testing.T) {
 	}
 }
 
-// assets finds the material that is not ours, above the repository.
-func assets(t testing.TB, sub string) string {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if at := filepath.Join(dir, "shared", "assets", sub); isDir(at) {
-			return at
-		}
-	}
-	t.Skip("../shared/assets is not there")
-	return ""
-}
-
 func isDir(name string) bool {
 	st, err := os.Stat(name)
 	return err == nil && st.IsDir()
@@ -56,7 +42,7 @@ func isDir(name string) bool {
 
 // TestDetectPublished knows the published samples and captures for what they are.
 func TestDetectPublished(t *testing.T) {
-	dir := assets(t, "oots")
+	dir := assets.Path(t, "oots")
 	for sub, want := range map[string]string{
 		"own-examples/request-1.2-legal-person-representative.xml": "edm-request 1.2",
 		"own-examples/request-2.0-step2-natural-person.xml":        "edm-request 2.0",

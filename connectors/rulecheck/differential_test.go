@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/rules"
 )
 
@@ -89,7 +90,7 @@ func (j *judge) verdict(t *testing.T, schemas []string, document []byte) (broken
 //
 // Covers: B-057
 func TestPublishedSchematronAgrees(t *testing.T) {
-	dir := assets(t, "oots/tdd-1.0-artefacts")
+	dir := assets.Path(t, "oots/tdd-1.0-artefacts")
 	j := newJudge(t)
 	pub := publishedIn(t, filepath.Join(dir, "sch"))
 	tally := map[string]int{}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/codes"
 	"oncegate/schemas/rules"
 )
@@ -18,7 +19,7 @@ import (
 // TestPublishedMessages judges every message, answer and submission of the assets, of all
 // editions. Each is clean but for what is really wrong with it.
 func TestPublishedMessages(t *testing.T) {
-	dir := assets(t, "oots")
+	dir := assets.Path(t, "oots")
 	got := make(map[string][]string)
 	judged := 0
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/rules"
 )
 
@@ -17,7 +18,7 @@ import (
 // of a document that was parsed before. Saxon's figure is of CPU time of its one
 // thread; that of the collector beside it is not counted.
 func BenchmarkSchematron(b *testing.B) {
-	dir := assets(b, "oots/tdd-1.0-artefacts")
+	dir := assets.Path(b, "oots/tdd-1.0-artefacts")
 	peer := os.Getenv("ONCEGATE_TEST_SCHEMATRON")
 	if peer == "" {
 		b.Skip("ONCEGATE_TEST_SCHEMATRON is not set")

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 )
 
 const spaceDS = "http://www.w3.org/2000/09/xmldsig#"
@@ -40,7 +41,7 @@ func find(t testing.TB, doc *xmldoc.Document, local string) xmldoc.Element {
 // canonical octets stand in c14n-N.txt and whose SHA-1 stands in the signature.
 func TestExclusiveVectors(t *testing.T) {
 	for _, dir := range []string{"exc-c14n-merlin", "exc-c14n-interop/Y1"} {
-		folder := filepath.Join(assets(t, "as4/santuario"), dir)
+		folder := filepath.Join(assets.Path(t, "as4/santuario"), dir)
 		names, err := filepath.Glob(filepath.Join(folder, "*ignature.xml"))
 		if err != nil || len(names) != 1 {
 			t.Skipf("no vector in %s", folder)

@@ -13,33 +13,14 @@ import (
 	"testing"
 
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 )
-
-// assets returns the folder of material that lies beside the repository.
-func assets(t testing.TB, sub string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			at := filepath.Join(dir, "..", "shared", "assets", sub)
-			if _, err := os.Stat(at); err != nil {
-				t.Skipf("no assets at %s: %v", at, err)
-			}
-			return at
-		}
-	}
-	t.Skip("no go.mod above the package")
-	return ""
-}
 
 // corpus returns every file below assets whose first bytes look like XML.
 func corpus(t testing.TB) []string {
 	t.Helper()
 	var files []string
-	err := filepath.WalkDir(assets(t, ""), func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(assets.Path(t, ""), func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}

@@ -13,27 +13,8 @@ import (
 
 	"oncegate/connectors/xmldoc"
 	"oncegate/connectors/xmlsec"
+	"oncegate/schemas/assets"
 )
-
-// assets returns the folder of material that lies beside the repository.
-func assets(t testing.TB, sub string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			at := filepath.Join(dir, "..", "shared", "assets", sub)
-			if _, err := os.Stat(at); err != nil {
-				t.Skipf("no assets at %s: %v", at, err)
-			}
-			return at
-		}
-	}
-	t.Skip("no go.mod above the package")
-	return ""
-}
 
 var (
 	envelopeStart = regexp.MustCompile(`(<\?xml[^>]*\?>\s*)?<([\w-]+:)?Envelope[\s>]`)
@@ -105,7 +86,7 @@ func TestCapturedMessages(t *testing.T) {
 		{"phase4/testfiles/WrongSigningDigestAlgorithm.xml", xmlsec.ReasonUnknownAlgorithm, 0, 0},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			doc, err := xmldoc.ParseBytes(envelope(t, filepath.Join(assets(t, "as4"), c.file)), xmldoc.Limits{})
+			doc, err := xmldoc.ParseBytes(envelope(t, filepath.Join(assets.Path(t, "as4"), c.file)), xmldoc.Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +118,7 @@ func TestCapturedMessages(t *testing.T) {
 
 // Messages that their authors indented again after signing must never verify.
 func TestReindentedMessagesAreRefused(t *testing.T) {
-	root := assets(t, "as4")
+	root := assets.Path(t, "as4")
 	var files []string
 	for _, pattern := range []string{"harmony/as4/*.xml", "harmony/as4-it/*.xml", "harmony/as4-wss/*.xml", "phase4/cef-samples/sample2.txt", "phase4/cef-samples/sample5.txt"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
@@ -179,7 +160,7 @@ func TestReindentedMessagesAreRefused(t *testing.T) {
 // The interoperability vectors that choose nodes by XPath, and all by DSA with SHA-1:
 // nothing of that exists here. Their ds:SignedInfo still has one canonical form.
 func TestVectorsWithXPath(t *testing.T) {
-	root := filepath.Join(assets(t, "as4"), "santuario", "exc-c14n-interop")
+	root := filepath.Join(assets.Path(t, "as4"), "santuario", "exc-c14n-interop")
 	for _, tt := range []struct {
 		file string
 		info string // canonical octets of ds:SignedInfo

@@ -3,9 +3,7 @@ package codes
 import (
 	"encoding/json"
 	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,6 +13,8 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"oncegate/schemas/assets"
 )
 
 // TestListsAreWhole reads every list.
@@ -270,7 +270,7 @@ func genericode(t *testing.T, name string, keep func(string) bool) []string {
 			} `xml:"Value"`
 		} `xml:"SimpleCodeList>Row"`
 	}
-	if err := xml.NewDecoder(openAsset(t, "oots/tdd-1.0-artefacts/codelists/"+name)).Decode(&list); err != nil && !errors.Is(err, io.EOF) {
+	if err := xml.Unmarshal(assets.Read(t, "oots/tdd-1.0-artefacts/codelists/"+name), &list); err != nil {
 		t.Fatal(err)
 	}
 	found := make(map[string]bool)
@@ -282,25 +282,6 @@ func genericode(t *testing.T, name string, keep func(string) bool) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(found))
-}
-
-// openAsset finds the shared assets beside the repository.
-func openAsset(t *testing.T, name string) *os.File {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		f, err := os.Open(filepath.Join(dir, "shared", "assets", filepath.FromSlash(name)))
-		if err == nil {
-			t.Cleanup(func() { _ = f.Close() })
-			return f
-		}
-		if dir == filepath.Dir(dir) {
-			t.Skipf("assets are not beside the repository: %s", name)
-		}
-	}
 }
 
 func FuzzLoad(f *testing.F) {

@@ -10,6 +10,7 @@ import (
 
 	"oncegate/connectors/directory/schematest"
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/canon"
 )
 
@@ -104,7 +105,7 @@ func TestReadOfWriteIsTheIdentity(t *testing.T) {
 
 // TestSamplesAreRead reads the official samples and the captured answers.
 func TestSamplesAreRead(t *testing.T) {
-	root := schematest.Assets(t)
+	root := assets.Path(t, "oots")
 	var files []string
 	for _, dir := range []string{"tdd-1.0-artefacts/xml/EB/Complete*", "tdd-1.0-artefacts/xml/DSD/Complete*", "oots-france-2.0.1"} {
 		found, err := filepath.Glob(filepath.Join(root, dir, "*.xml"))

@@ -13,23 +13,8 @@ import (
 
 	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 )
-
-// assets returns the folder of the captures, or skips the test.
-func assets(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if p := filepath.Join(dir, "..", "shared", "assets", "oots", "oots-france-2.0.1"); isDir(p) {
-			return p
-		}
-	}
-	t.Skip("captured answers are not there: ../shared/assets/oots/oots-france-2.0.1")
-	return ""
-}
 
 func isDir(p string) bool {
 	i, err := os.Stat(p)
@@ -57,7 +42,7 @@ func attr(e xmldoc.Element, name string) string {
 // captured returns the headers of every captured answer by the file of its body, and
 // the anchors by their file.
 func captured(t testing.TB) (dir string, answers map[string]http.Header, anchors map[string]*x509.Certificate) {
-	dir = assets(t)
+	dir = assets.Path(t, "oots/oots-france-2.0.1")
 	answers, anchors = map[string]http.Header{}, map[string]*x509.Certificate{}
 	for r := range document(t, filepath.Join(dir, "signed-headers.xml")).Children() {
 		h := http.Header{}

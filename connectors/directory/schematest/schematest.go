@@ -2,7 +2,7 @@
 // xmllint and the XML schemas of their edition (assets/oots: 1.0 official, 1.2
 // and 2.0 reconstructed).
 //
-// It owns where the schemas are and how what they import is found without a
+// It owns which schemas are those of an edition, and how what they import is found without a
 // network. Before it: tests of answers, service and lcm; after it: nobody.
 package schematest
 
@@ -13,25 +13,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-)
 
-// Assets returns the directory assets/oots, or skips the test.
-func Assets(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		root := filepath.Join(dir, "shared", "assets", "oots")
-		if _, err := os.Stat(root); err == nil {
-			return root
-		}
-		if dir == filepath.Dir(dir) {
-			t.Skip("shared/assets/oots is not here")
-		}
-	}
-}
+	"oncegate/schemas/assets"
+)
 
 // Check validates documents against the schemas of an edition: 1.0, 1.2 or 2.0.
 func Check(t testing.TB, edition string, docs ...[]byte) {
@@ -39,7 +23,7 @@ func Check(t testing.TB, edition string, docs ...[]byte) {
 	if _, err := exec.LookPath("xmllint"); err != nil {
 		t.Skip("xmllint (package libxml2-utils) is not installed")
 	}
-	root, driver := Assets(t), ""
+	root, driver := assets.Path(t, "oots"), ""
 	switch edition {
 	case "1.0":
 		root = filepath.Join(root, "tdd-1.0-artefacts", "xsd")

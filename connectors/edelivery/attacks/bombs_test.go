@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -21,6 +19,7 @@ import (
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/pmode"
+	"oncegate/schemas/assets"
 )
 
 // XML that is small and costs much (i.3). Nobody needs a key for these.
@@ -77,34 +76,9 @@ func TestXMLBombs(t *testing.T) {
 // The bomb of WSS4J's own tests (EXPECTED.md) ends at its DOCTYPE.
 func TestRecursiveDTD(t *testing.T) {
 	t.Parallel()
-	b := asset(t, "wss4j/soap/recursiveDTD.txt")
+	b := assets.Read(t, "as4/wss4j/soap/recursiveDTD.txt")
 	s := newStation(t, agreements()["1.15"])
 	s.wantRefused(s.post("application/soap+xml", b), http.StatusBadRequest, ebms.InvalidHeader, "doctype")
-}
-
-// asset returns a file that lies beside the repository.
-func asset(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(assets(t), name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func assets(t testing.TB) string {
-	t.Helper()
-	for dir := must(os.Getwd()); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			at := filepath.Join(dir, "..", "shared", "assets", "as4")
-			if _, err := os.Stat(at); err != nil {
-				t.Skipf("the vectors (shared/assets/as4) are not here: %v", err)
-			}
-			return at
-		}
-	}
-	t.Skip("no go.mod above the package")
-	return ""
 }
 
 // Packages that cost much to take apart, or that two readers take apart in two ways (i.7).

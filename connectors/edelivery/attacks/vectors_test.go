@@ -21,6 +21,7 @@ import (
 	"oncegate/connectors/edelivery/wssec"
 	"oncegate/connectors/xmldoc"
 	"oncegate/connectors/xmlsec"
+	"oncegate/schemas/assets"
 	"oncegate/schemas/canon"
 )
 
@@ -58,8 +59,8 @@ var vectors = []struct{ pattern, file, test string }{
 // TestEveryVectorHasATest finds what EXPECTED.md speaks of and no test looks at.
 func TestEveryVectorHasATest(t *testing.T) {
 	t.Parallel()
-	root := assets(t)
-	page := string(asset(t, "EXPECTED.md"))
+	root := assets.Path(t, "as4")
+	page := string(assets.Read(t, "as4/EXPECTED.md"))
 	repo := filepath.Join(root, "..", "..", "..", "main")
 	for dir := must(os.Getwd()); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
@@ -149,7 +150,7 @@ func cutEnvelope(b []byte) []byte {
 // Covers: B-049, B-050
 func TestVectorsThroughTheReceiver(t *testing.T) {
 	t.Parallel()
-	root := assets(t)
+	root := assets.Path(t, "as4")
 	stated := map[string]ebms.Code{
 		"TwoUserMessages.xml":      ebms.ValueInconsistent,
 		"UserMessageNoPartyID.xml": ebms.InvalidHeader,
@@ -208,7 +209,7 @@ func TestVectorsThroughTheReceiver(t *testing.T) {
 // time in force, so that for nothing else.
 func TestReindentedSignatures(t *testing.T) {
 	t.Parallel()
-	root := assets(t)
+	root := assets.Path(t, "as4")
 	refused := 0
 	for _, pattern := range []string{"harmony/as4/*.xml", "harmony/as4-it/*.xml", "harmony/as4-wss/*.xml", "phase4/cef-samples/sample2.txt", "phase4/cef-samples/sample5.txt"} {
 		for _, file := range must(filepath.Glob(filepath.Join(root, pattern))) {

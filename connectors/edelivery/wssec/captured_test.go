@@ -12,6 +12,7 @@ import (
 	"oncegate/connectors/edelivery/swa"
 	"oncegate/connectors/xmldoc"
 	"oncegate/connectors/xmlsec"
+	"oncegate/schemas/assets"
 )
 
 // body returns what follows the HTTP header of a captured file.
@@ -59,7 +60,7 @@ func TestCapturedSignals(t *testing.T) {
 		{"phase4/captured/dataport1.as4in", false, 0},   // attribute prefix changed after signing
 	} {
 		t.Run(filepath.Base(tt.file), func(t *testing.T) {
-			env, err := Locate(parse(t, body(asset(t, tt.file))))
+			env, err := Locate(parse(t, body(assets.Read(t, "as4/"+tt.file))))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +87,7 @@ func TestCapturedSignals(t *testing.T) {
 // needed, which we do not have: its signature was found valid before.
 func TestCapturedUserMessage(t *testing.T) {
 	t.Parallel()
-	raw := asset(t, "phase4/captured/dump-raw.as4out")
+	raw := assets.Read(t, "as4/phase4/captured/dump-raw.as4out")
 	i := bytes.Index(raw, []byte("------=_Part"))
 	r, err := swa.NewReader(`multipart/related; boundary="----=_Part_0_1950117092.1769701143986"; type="application/soap+xml"`, bytes.NewReader(raw[i:]), swa.Limits{})
 	if err != nil {
@@ -147,7 +148,7 @@ func TestCollectedMessagesAreRefused(t *testing.T) {
 	}
 	for file, want := range files {
 		t.Run(file, func(t *testing.T) {
-			doc, err := xmldoc.ParseBytes(asset(t, file), xmldoc.Limits{})
+			doc, err := xmldoc.ParseBytes(assets.Read(t, "as4/"+file), xmldoc.Limits{})
 			if err != nil {
 				return // refused before it is a message
 			}
@@ -193,7 +194,7 @@ func TestCollectedMessagesAreRefused(t *testing.T) {
 // An entity bomb ends at its DOCTYPE.
 func TestEntityBombIsRefused(t *testing.T) {
 	t.Parallel()
-	_, err := xmldoc.ParseBytes(asset(t, "wss4j/soap/recursiveDTD.txt"), xmldoc.Limits{})
+	_, err := xmldoc.ParseBytes(assets.Read(t, "as4/wss4j/soap/recursiveDTD.txt"), xmldoc.Limits{})
 	if e, ok := errors.AsType[*xmldoc.ParseError](err); !ok || e.Reason != xmldoc.ReasonDoctype {
 		t.Errorf("%v, want %s", err, xmldoc.ReasonDoctype)
 	}

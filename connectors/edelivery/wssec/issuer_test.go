@@ -10,6 +10,7 @@ import (
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/pkitest"
 	"oncegate/connectors/xmldoc"
+	"oncegate/schemas/assets"
 )
 
 // A name is the same name in whatever way a stack writes it (b.2).
@@ -94,7 +95,7 @@ func TestReferencesOfDomibus(t *testing.T) {
 		"request_BST_PKIP.xml": TokenPKIPath, "response_BST_PKIP.xml": TokenPKIPath,
 	} {
 		t.Run(file, func(t *testing.T) {
-			root := parse(t, asset(t, "harmony/as4-wss/"+file)).Root()
+			root := parse(t, assets.Read(t, "as4/harmony/as4-wss/"+file)).Root()
 			n := 0
 			var security xmldoc.Element
 			for e := range root.Descendants() {

@@ -3,10 +3,7 @@ package wssec
 import (
 	"crypto/rsa"
 	"crypto/x509"
-	"os"
-	"path/filepath"
 	"sync"
-	"testing"
 	"time"
 
 	"oncegate/connectors/pkitest"
@@ -38,26 +35,3 @@ var ring = sync.OnceValue(func() (r struct{ sender, receiver keypair }) {
 	r.receiver = newKeypair("AP_FI_03", nil, nil)
 	return r
 })
-
-// asset reads a file of the shared collection; without the collection the test is
-// skipped.
-func asset(t testing.TB, name string) []byte {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != "/"; dir = filepath.Dir(dir) {
-		root := filepath.Join(dir, "shared", "assets", "as4")
-		if _, err := os.Stat(root); err != nil {
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	t.Skip("shared/assets/as4 is not there: captured messages are not checked")
-	return nil
-}

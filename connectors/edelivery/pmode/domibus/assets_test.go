@@ -5,25 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// vectors finds the P-Modes that Domibus tests itself with.
-func vectors(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		v := filepath.Join(filepath.Dir(dir), "shared", "assets", "as4", "harmony")
-		if _, err := os.Stat(v); err == nil {
-			return v
-		}
-		if dir == filepath.Dir(dir) {
-			t.Skip("the vectors (shared/assets/as4) are not here")
-		}
-	}
-}
+	"oncegate/schemas/assets"
+)
 
 // What Domibus 5.1 says of its own test files (EXPECTED.md, P-Mode import). Where
 // that page is silent, the schema and the checks of d.3 speak.
@@ -66,7 +50,7 @@ var outcomes = map[string]struct {
 }
 
 func TestOutcomesOfDomibus(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(vectors(t), "pmode-tests", "*.xml"))
+	files, err := filepath.Glob(filepath.Join(assets.Path(t, "as4/harmony"), "pmode-tests", "*.xml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d files: %v", len(files), err)
 	}

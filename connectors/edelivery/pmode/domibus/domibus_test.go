@@ -15,6 +15,7 @@ import (
 
 	"oncegate/connectors/edelivery/pmode"
 	"oncegate/connectors/pkitest"
+	"oncegate/schemas/assets"
 )
 
 var update = flag.Bool("update", false, "write the golden files again")
@@ -205,7 +206,7 @@ func TestExportForThePartner(t *testing.T) {
 }
 
 func TestExportIsValidForDomibus(t *testing.T) {
-	xsd := filepath.Join(vectors(t), "xsd", "domibus-pmode.xsd")
+	xsd := filepath.Join(assets.Path(t, "as4/harmony"), "xsd", "domibus-pmode.xsd")
 	lint, err := exec.LookPath("xmllint")
 	if err != nil {
 		t.Skip("xmllint is not here")
