@@ -145,6 +145,31 @@ func TestOwnDataOnly(t *testing.T) {
 	}
 }
 
+// An authority of another Member State is not entered under our own by leaving its
+// jurisdictions out.
+func TestOwnAuthoritiesOnly(t *testing.T) {
+	s := network(t)
+	for name, change := range map[string]func(*answers.AccessService){
+		"by its address": func(a *answers.AccessService) { a.Publisher.Address.Country = "ES" },
+		"by its scheme": func(a *answers.AccessService) {
+			a.Publisher.ID.Scheme = "urn:oasis:names:tc:ebcore:partyid-type:unregistered:ES"
+		},
+	} {
+		sub := submission(t, s, "SI", service.PartDirectory)
+		for i := range sub.Objects {
+			if p := sub.Objects[i].Provider; p != nil {
+				v := *p
+				v.Publisher.Jurisdictions = nil
+				change(&v)
+				sub.Objects[i].Provider = &v
+			}
+		}
+		if _, faults := sub.member("SI"); len(faults) == 0 {
+			t.Errorf("%s: an authority of another Member State was taken", name)
+		}
+	}
+}
+
 func TestWithdraw(t *testing.T) {
 	src := network(t)
 	srv := server(t, src)

@@ -47,7 +47,14 @@ func (m *merging) owned(o Object) {
 	case o.Service != nil:
 		classification = o.Service.Classification
 	case o.Provider != nil:
-		at = o.Provider.Publisher.Jurisdictions
+		p := o.Provider.Publisher
+		at = p.Jurisdictions
+		if c, ok := strings.CutPrefix(p.ID.Scheme, unregistered); ok && c != "oots" {
+			at = append(slices.Clip(at), answers.Jurisdiction{Country: c})
+		}
+		if c := p.Address.Country; c != "" {
+			at = append(slices.Clip(at), answers.Jurisdiction{Country: c})
+		}
 	}
 	foreign := slices.ContainsFunc(at, func(j answers.Jurisdiction) bool { return j.Country != m.country })
 	if classification != "" {
@@ -60,6 +67,8 @@ func (m *merging) owned(o Object) {
 		m.faults = append(m.faults, Fault{Code: CodeDataset, Rule: ruleWhose, Text: "the data is of another Member State than the submitter", Object: o.ID})
 	}
 }
+
+const unregistered = "urn:oasis:names:tc:ebcore:partyid-type:unregistered:"
 
 // tied yields the other ends of the associations of one kind from an object.
 func (m *merging) tied(s Submission, kind, source string) []Object {
