@@ -44,11 +44,10 @@ func TestRepresentatives(t *testing.T) {
 		name                      string
 		register, whom, by, scope string
 		at                        string // who identifies at the provider. Default: by
-		about                     string // in the evidence
 		outcome                   string
 		code                      canon.Code
 	}{
-		{name: "a company by a person", register: "companies", whom: "velden", by: "lucia", scope: "X1", about: "NaturalPerson", outcome: "delivered"},
+		{name: "a company by a person", register: "companies", whom: "velden", by: "lucia", scope: "X1", outcome: "delivered"},
 		{name: "a company by a person with a general power", register: "companies", whom: "velden", by: "lucia", scope: "ALL", outcome: "delivered"},
 		{name: "a company that comes itself", register: "companies", whom: "velden", by: "lucia", scope: "V1, X1", at: "velden", outcome: "delivered"},
 		{name: "a person by a person", register: "residence", whom: "oskar", by: "lucia", scope: "V1", outcome: "delivered"},
