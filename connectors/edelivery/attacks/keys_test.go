@@ -54,7 +54,7 @@ func TestSigners(t *testing.T) {
 			return identity{pkitest.SelfSigned(partnerID, k.mallory, edits()...).Cert, k.mallory, nil}
 		}), reason: "validating certificate path"},
 		{name: "of an authority that bears the name of ours", make: by(certified(rogue, partnerID)), reason: "validating certificate path"},
-		{name: "an authority of the PKI, under the partner's name", make: by(certified(issuing, partnerID, asCA)), reason: "certificate of an authority"},
+		{name: "an authority of the PKI, under the partner's name", make: by(certified(issuing, partnerID, asCA)), reason: "one of an authority"},
 		{name: "expired", make: by(certified(issuing, partnerID, func(c *x509.Certificate) { c.NotAfter = testNow.AddDate(0, 0, -1) })), reason: "certificate is valid from"},
 		{name: "not valid yet", make: by(certified(issuing, partnerID, func(c *x509.Certificate) { c.NotBefore = testNow.AddDate(0, 0, 1) })), reason: "certificate is valid from"},
 		{name: "a certificate for encryption", make: by(certified(issuing, partnerID, pkitest.Usage(x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment))), reason: "does not allow this use"},
@@ -199,7 +199,7 @@ func TestTokens(t *testing.T) {
 		}, reason: unreadable},
 		{name: "a token of a megabyte", do: func(p *parcel) { p.token(make([]byte, 600<<10)) }, reason: unreadable},
 		{name: "a token of another kind", do: func(p *parcel) { p.every(x509v3, x509v3+"x") }, reason: unreadable},
-		{name: "a path with the leaf first", do: path(sequence(der, ca)), reason: "certificate of an authority"},
+		{name: "a path with the leaf first", do: path(sequence(der, ca)), reason: "not one of this partner"},
 		{name: "a path with another leaf behind", do: path(sequence(ca, der, w.rsa.other.cert.Raw)), reason: "not one of this partner"},
 		{name: "a path of nothing", do: path(sequence()), reason: unreadable},
 		{name: "a path of a thousand", do: path(sequence(slices.Repeat([][]byte{root}, 1000)...)), reason: unreadable},
