@@ -1,7 +1,6 @@
 package regrep
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -63,22 +62,7 @@ func TestOlderGoldensBothWays(t *testing.T) {
 				if len(out.Properties) != 0 {
 					t.Errorf("got %d properties besides the two of the four corners", len(out.Properties))
 				}
-				got := read(t, out.Parts[0])
-				if *update {
-					if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-						t.Fatal(err)
-					}
-					if err := os.WriteFile(path, got, 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if d := cmp.Diff(string(want), string(got)); d != "" {
-					t.Errorf("document (-want +got):\n%s", d)
-				}
+				asFile(t, path, read(t, out.Parts[0]))
 				in := carry(out, canon.EnvelopeOf(body))
 				if p, ok := body.(*canon.EvidenceRefusal); ok && p.Requester.ID.IsZero() {
 					in.Header.Properties[1].Value, in.Header.Properties[1].Type = pointNL.ID, pointNL.Scheme

@@ -176,20 +176,7 @@ func TestGoldenBothWays(t *testing.T) {
 			if err != nil || !ok {
 				t.Fatalf("Encode: ok %v, %v", ok, err)
 			}
-			got := read(t, out.Parts[0])
-			path := filepath.Join("testdata", name+".xml")
-			if *update {
-				if err := os.WriteFile(path, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), string(got)); d != "" {
-				t.Errorf("document (-want +got):\n%s", d)
-			}
+			want := asFile(t, filepath.Join("testdata", name+".xml"), read(t, out.Parts[0]))
 			in := carry(out, canon.EnvelopeOf(body))
 			if p, ok := body.(*canon.EvidenceRefusal); ok && p.Requester.ID.IsZero() {
 				in.Header.Properties[1].Value, in.Header.Properties[1].Type = pointNL.ID, pointNL.Scheme
@@ -204,6 +191,27 @@ func TestGoldenBothWays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// asFile compares a document with that of a file, which it returns; -update writes it.
+func asFile(t *testing.T, path string, got []byte) []byte {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("document (-want +got):\n%s", d)
+	}
+	return want
 }
 
 // lint validates documents against the schema of their edition: the official one of

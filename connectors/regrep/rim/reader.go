@@ -251,24 +251,7 @@ func (r *Reader) Texts(els iter.Seq[xmldoc.Element]) []canon.Text {
 }
 
 // IsUUID reports whether s is a UUID, in either case (RFC 4122).
-func IsUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return false
-			}
-		default:
-			if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
-				return false
-			}
-		}
-	}
-	return true
-}
+func IsUUID(s string) bool { return len(s) == 36 && canon.ValidUUID(strings.ToLower(s)) }
 
 // IsURN reports whether s is "urn:uuid:" and a UUID.
 func IsURN(s string) bool {
