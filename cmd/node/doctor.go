@@ -58,6 +58,7 @@ func (c *Config) Examine(ctx context.Context, x Examination) []Finding {
 	d.configuration()
 	d.secrets()
 	d.exchangeLog()
+	d.directoryTrust()
 	table := d.agreements(ctx)
 	d.pmodes = table
 	d.listeners()

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"oncegate/connectors/directory"
 	"oncegate/connectors/pkitest"
 )
 
@@ -73,6 +74,9 @@ func TestDoctor(t *testing.T) {
 	}{
 		{"as it was made", Examination{}, nil, FindingOK, "p-modes", "1 agreements"},
 		{"fault of the configuration", Examination{}, func(_ *testing.T, _ string, c *Config) { c.Country = "si" }, FindingFail, "configuration", "country"},
+		{"anybody may sign for the common services", Examination{}, func(_ *testing.T, _ string, c *Config) {
+			c.Services = &directory.Settings{Trust: &directory.TrustSettings{Anchors: []string{"ca.pem"}}}
+		}, FindingWarn, "common services", "directory.trust"},
 		{"no privacy notice", Examination{}, func(_ *testing.T, _ string, c *Config) { c.Web.Privacy = "" }, FindingWarn, "configuration", "web.privacy_url"},
 		{"secret for all to read", Examination{}, func(t *testing.T, dir string, _ *Config) { must(t, os.Chmod(filepath.Join(dir, "ticket.key"), 0o644)) }, FindingFail, "secrets", "keys.ticket others may read"},
 		{"directory for all to write", Examination{}, func(t *testing.T, dir string, _ *Config) { must(t, os.Chmod(dir, 0o777)) }, FindingWarn, "secrets", "others may write"},

@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"oncegate/connectors/directory"
 	"oncegate/gateway/kafkalog"
 	"oncegate/gateway/routing"
 	"oncegate/schemas/canon"
@@ -72,5 +74,23 @@ func (d *doctor) directoryRoutes(ctx context.Context, n *Node) {
 	}
 	if len(all) > 0 {
 		d.ok("routes", "directory", "%d of %d routes can be used", usable, len(all))
+	}
+}
+
+// directoryTrust warns where whoever has a certificate of an authority may sign what
+// the common services say: a policy or a subject makes it theirs.
+func (d *doctor) directoryTrust() {
+	if d.c.Services == nil {
+		return
+	}
+	look := func(place string, t *directory.TrustSettings) {
+		if t != nil && len(t.Anchors) > 0 && t.Subject == "" && len(t.Policies) == 0 {
+			d.warn("common services", place, "set `subject` or `policies` to those of the service's signer",
+				"every certificate under these anchors may sign their answers")
+		}
+	}
+	look("directory.trust", d.c.Services.Trust)
+	for i, x := range d.c.Services.Instances {
+		look(fmt.Sprintf("directory.instances[%d].trust", i), x.Trust)
 	}
 }
