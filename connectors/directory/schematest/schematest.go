@@ -2,8 +2,8 @@
 // xmllint and the XML schemas of their edition (assets/oots: 1.0 official, 1.2
 // and 2.0 reconstructed).
 //
-// It owns which schemas are those of an edition, and how what they import is found without a
-// network. Before it: tests of answers, service and lcm; after it: nobody.
+// It owns which schemas are those of an edition, and how what they import is found
+// without a network. Before it: tests of answers, service and lcm; after it: nobody.
 package schematest
 
 import (
