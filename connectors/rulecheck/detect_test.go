@@ -35,11 +35,6 @@ func TestDetectBases(t *testing.T) {
 	}
 }
 
-func isDir(name string) bool {
-	st, err := os.Stat(name)
-	return err == nil && st.IsDir()
-}
-
 // TestDetectPublished knows the published samples and captures for what they are.
 func TestDetectPublished(t *testing.T) {
 	dir := assets.Path(t, "oots")

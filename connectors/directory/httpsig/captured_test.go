@@ -16,11 +16,6 @@ import (
 	"oncegate/schemas/assets"
 )
 
-func isDir(p string) bool {
-	i, err := os.Stat(p)
-	return err == nil && i.IsDir()
-}
-
 func document(t testing.TB, file string) xmldoc.Element {
 	t.Helper()
 	b, err := os.ReadFile(file)
