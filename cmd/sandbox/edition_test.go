@@ -38,6 +38,7 @@ type stage struct {
 	headers []ebms.UserMessage // as they came in, in order
 	links   []string           // previews that the browser opened
 	wishes  func(map[string]any)
+	method  string // that a provider wants for its preview, "" for what it says itself
 }
 
 // staged starts the Member States after routes was applied to what routes.yaml of each
@@ -149,6 +150,7 @@ func (s *stage) beforeTheAPI(t *testing.T) {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.Transport = s.client.Transport
+	proxy.ModifyResponse = s.otherMethod
 	s.serve("api of "+Slovenia, ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		change := s.wishes
@@ -417,6 +419,7 @@ func TestEndsInAnOlderEdition(t *testing.T) {
 			}
 		})
 	}
+	s.otherMethods(t)
 }
 
 // The person looks and does not decide: the provider says that the time has passed.

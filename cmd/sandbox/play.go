@@ -147,7 +147,7 @@ func (v *visitor) walk(ctx context.Context) error {
 
 // preview goes to the other Member State, looks, decides and comes back.
 func (v *visitor) preview(ctx context.Context, p *page) (*page, error) {
-	p, err := v.b.submit(ctx, p, "preview", nil)
+	p, err := v.open(ctx, p, "preview")
 	if err != nil {
 		return p, err
 	}
@@ -157,6 +157,17 @@ func (v *visitor) preview(ctx context.Context, p *page) (*page, error) {
 	}
 	v.step("followed the link to the preview space of the provider")
 	return v.look(ctx, p, home)
+}
+
+// open presses a button that leads to a preview, and the one that sends the form which
+// some providers want.
+func (v *visitor) open(ctx context.Context, p *page, button string) (*page, error) {
+	p, err := v.b.submit(ctx, p, button, nil)
+	if err == nil && p.has("onward") {
+		v.step("sent the form that the provider wants")
+		p, err = v.b.submit(ctx, p, "onward", nil)
+	}
+	return p, err
 }
 
 // look identifies at the provider, decides there and comes back.

@@ -12,6 +12,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -280,6 +281,7 @@ type caseState struct {
 	State            string `json:"state"`
 	Final            bool   `json:"final"`
 	PreviewAvailable bool   `json:"preview_available"`
+	PreviewMethod    string `json:"preview_method"`
 	Code             string `json:"code"`
 	ErrorCode        string `json:"error_code"`
 	Detail           string `json:"detail"`
@@ -345,17 +347,46 @@ func (p *portal) preview(w http.ResponseWriter, r *http.Request, v *visit) {
 	p.openPreview(w, r, v.caseID, v.form+"-preview")
 }
 
-// openPreview sends the person to the preview of an exchange.
+var onwardPage = template.Must(template.New("onward").Parse(pageHead + `
+<h1>On to the other Member State</h1>
+<p>Your evidence is shown to you at <strong>{{.Host}}</strong>. From there you come back here.</p>
+<form method="post" action="{{.To}}">{{range $name, $value := .Fields}}<input type="hidden" name="{{$name}}" value="{{$value}}">{{end}}
+<p><button id="onward">Go there</button></p></form>` + pageFoot))
+
+// openPreview sends the person to the preview of an exchange: with the link, or with
+// a form where the provider wants POST (up to EDM 1.2). No page can send PUT: then
+// nothing is opened, for no person would come.
 func (p *portal) openPreview(w http.ResponseWriter, r *http.Request, id, key string) {
 	var got struct {
-		URL string `json:"preview_url"`
+		URL    string            `json:"preview_url"`
+		Method string            `json:"preview_method"`
+		Form   map[string]string `json:"preview_form"`
+	}
+	var st caseState
+	if err := p.call(r.Context(), http.MethodGet, "/api/v1/evidence-requests/"+id, "", nil, &st); err != nil {
+		p.fail(w, http.StatusBadGateway, "The gateway does not answer: "+err.Error())
+		return
+	}
+	const noPage = "The other Member State wants its preview opened with PUT, which no web page can send (preview-method-put). Nothing has reached us. You can hand the evidence in yourself."
+	if st.PreviewMethod == http.MethodPut {
+		p.fail(w, http.StatusNotImplemented, noPage)
+		return
 	}
 	if err := p.call(r.Context(), http.MethodPost, "/api/v1/evidence-requests/"+id+"/preview", key, map[string]any{}, &got); err != nil {
 		p.fail(w, http.StatusBadGateway, "The preview cannot be opened: "+err.Error())
 		return
 	}
-	if !strings.HasPrefix(got.URL, "https://") {
+	to, err := url.Parse(got.URL)
+	if err != nil || to.Scheme != "https" {
 		p.fail(w, http.StatusBadGateway, "The preview location is not https.")
+		return
+	}
+	switch got.Method {
+	case http.MethodPut: // offered between the two calls
+		p.fail(w, http.StatusNotImplemented, noPage)
+		return
+	case http.MethodPost:
+		render(w, http.StatusOK, onwardPage, map[string]any{"Title": "On to the other Member State", "Host": to.Host, "To": got.URL, "Fields": got.Form})
 		return
 	}
 	http.Redirect(w, r, got.URL, http.StatusSeeOther)

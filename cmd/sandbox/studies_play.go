@@ -161,7 +161,7 @@ func (v *visitor) previews(ctx context.Context, p *page) (*page, error) {
 		}); err != nil || n < 0 {
 			return p, err
 		}
-		if p, err = v.b.submit(ctx, p, "preview-"+strconv.Itoa(n), nil); err != nil {
+		if p, err = v.open(ctx, p, "preview-"+strconv.Itoa(n)); err != nil {
 			return p, err
 		}
 		v.step("followed the link to the preview space of %s", strings.TrimPrefix(p.data("site"), "Preview space of "))

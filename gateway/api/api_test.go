@@ -289,19 +289,6 @@ func (w *world) set(id canon.ConversationID, f func(c *exchange.Conversation)) {
 	check0(w.t, err)
 }
 
-func TestBrowserLocation(t *testing.T) {
-	const back = "https://p.example/r?a=1"
-	for _, tc := range []struct{ spec, location, want string }{
-		{"oots-edm:v2.0", "https://x.example/p", "https://x.example/p"},
-		{"oots-edm:v1.2", "https://x.example/p", "https://x.example/p?returnurl=https%3A%2F%2Fp.example%2Fr%3Fa%3D1&returnmethod=GET"},
-		{"oots-edm:v1.0", "https://x.example/p?t=1", "https://x.example/p?t=1&returnurl=https%3A%2F%2Fp.example%2Fr%3Fa%3D1&returnmethod=GET"},
-	} {
-		if got := browserLocation(tc.spec, tc.location, back); got != tc.want {
-			t.Errorf("%s: got %q, want %q", tc.spec, got, tc.want)
-		}
-	}
-}
-
 // Covers: B-032, B-041, B-059
 func TestEvidenceIsFetchedAfterDeliveryAndForgotten(t *testing.T) {
 	w := newWorld(t)

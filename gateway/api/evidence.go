@@ -27,6 +27,7 @@ type state struct {
 	State            string               `json:"state"`
 	Final            bool                 `json:"final"`
 	PreviewAvailable bool                 `json:"preview_available"`
+	PreviewMethod    string               `json:"preview_method,omitempty"`
 	Session          canon.SessionID      `json:"session,omitempty"`
 	Procedure        string               `json:"procedure,omitempty"`
 	Requirements     []string             `json:"requirements,omitempty"`
@@ -86,6 +87,9 @@ func (a *API) state(id canon.ConversationID, c *exchange.Conversation) state {
 	s.OpenedAt, s.UpdatedAt, s.Due = c.OpenedAt.UTC(), c.UpdatedAt.UTC(), c.Due.UTC()
 	if s.PreviewAvailable {
 		s.Links.Preview = s.Links.Self + "/preview"
+		if private, ok := c.Private.Get(); ok { // a portal that cannot send PUT does not even open it
+			s.PreviewMethod = private.PreviewMethod
+		}
 	}
 	if s.Final {
 		s.Links.Close = s.Links.Self
@@ -283,7 +287,7 @@ func (a *API) openPreview(w http.ResponseWriter, r *http.Request, who credential
 			return fmt.Errorf("publishing the second request: %w", err)
 		}
 	}
-	return a.reply(w, http.StatusOK, map[string]string{"preview_url": browserLocation(c.Specification, private.PreviewLocation, back)})
+	return a.reply(w, http.StatusOK, wayTo(c.Specification, private, back))
 }
 
 // second repeats the first request with both locations (TDD 4.4: a new id, all
@@ -308,17 +312,35 @@ func (a *API) second(c *exchange.Conversation, private *exchange.Private, back s
 	}
 }
 
-// browserLocation adds the return address where the version wants it in the
-// link (TDD 1.x); from 2.0 on it travels in the request alone.
-func browserLocation(spec, location, back string) string {
-	if !strings.HasPrefix(spec, "oots-edm:v1.") {
-		return location
+// opening is components/schemas/Preview.
+type opening struct {
+	URL    string      `json:"preview_url"`
+	Method string      `json:"preview_method,omitempty"` // POST, PUT; empty means GET
+	Form   *returnForm `json:"preview_form,omitempty"`   // with a method
+}
+
+// returnForm is what the browser sends as a form, where it does not send it in the link.
+type returnForm struct {
+	URL    string `json:"returnurl"`
+	Method string `json:"returnmethod"`
+}
+
+// wayTo says how the browser opens a preview. Up to EDM 1.2 it brings the return
+// address: in the link, or in the form where the provider wants another method than
+// GET (TDD 4.9). From 2.0 on that travels in the request alone.
+func wayTo(spec string, private *exchange.Private, back string) opening {
+	location := private.PreviewLocation
+	switch {
+	case !strings.HasPrefix(spec, "oots-edm:v1."):
+		return opening{URL: location}
+	case private.PreviewMethod != "":
+		return opening{URL: location, Method: private.PreviewMethod, Form: &returnForm{URL: back, Method: http.MethodGet}}
 	}
 	sep := "?"
 	if strings.Contains(location, "?") {
 		sep = "&"
 	}
-	return location + sep + "returnurl=" + url.QueryEscape(back) + "&returnmethod=GET"
+	return opening{URL: location + sep + "returnurl=" + url.QueryEscape(back) + "&returnmethod=GET"}
 }
 
 func httpsURL(s string) bool {

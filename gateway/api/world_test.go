@@ -233,10 +233,10 @@ func (w *world) hear(id canon.ConversationID, body canon.Body) {
 	}
 }
 
-func (w *world) offer(id canon.ConversationID) {
+func (w *world) offer(id canon.ConversationID, method ...string) {
 	w.t.Helper()
 	w.hear(id, &canon.PreviewRequired{
-		Request: w.sent()[0].Request, Response: canon.DeriveUUID("r", "1"),
+		Request: w.sent()[0].Request, Response: canon.DeriveUUID("r", "1"), Method: strings.Join(method, ""),
 		Private: canon.Clear(canon.PreviewPrivate{Location: "https://preview.example.lv/p/5f3c"}),
 	})
 }

@@ -120,6 +120,7 @@ type Private struct {
 	Representative  canon.Representative  `json:"representative,omitzero"`
 	Concepts        []canon.ConceptAnswer `json:"concepts,omitempty"`
 	PreviewLocation string                `json:"previewLocation,omitempty"`
+	PreviewMethod   string                `json:"previewMethod,omitempty"` // requester, up to EDM 1.2: POST or PUT; empty means GET
 	ReturnLocation  string                `json:"returnLocation,omitempty"`
 }
 

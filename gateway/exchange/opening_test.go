@@ -229,6 +229,36 @@ func TestBothRequestsOfARequester(t *testing.T) {
 	}
 }
 
+// How the browser opens the preview, where an edition lets the provider say so.
+// Covers: B-055
+func TestTheMethodOfAPreview(t *testing.T) {
+	for _, tc := range []struct {
+		spec, said, want string
+		phase            exchange.Phase
+	}{
+		{"oots-edm:v1.2", "", "", exchange.PreviewOffered},
+		{"oots-edm:v1.2", "GET", "", exchange.PreviewOffered},
+		{"oots-edm:v1.2", "POST", "POST", exchange.PreviewOffered},
+		{"oots-edm:v1.0", "PUT", "PUT", exchange.PreviewOffered},
+		{"oots-edm:v1.2", "post", "", exchange.Failed},
+		{"oots-edm:v1.2", "DELETE", "", exchange.Failed},
+		{"oots-edm:v2.0", "POST", "", exchange.PreviewOffered},
+	} {
+		t.Run(tc.spec+" "+tc.said, func(t *testing.T) {
+			s := requesterSide(t)
+			s.step(s.request(canon.StepFirst, ""))
+			c := *s.c
+			c.Specification = tc.spec
+			s.c = &c
+			s.step(s.previewRequired(func(b *canon.PreviewRequired) { b.Method = tc.said }))
+			p, _ := s.c.Private.Get()
+			if s.c.Phase != tc.phase || p.PreviewMethod != tc.want {
+				t.Errorf("got %s with method %q, want %s with %q (%s)", s.c.Phase, p.PreviewMethod, tc.phase, tc.want, s.c.Detail)
+			}
+		})
+	}
+}
+
 // Covers: B-015
 func TestTimers(t *testing.T) {
 	m := time.Minute

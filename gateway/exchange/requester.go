@@ -227,12 +227,26 @@ func (t *turn) offered(b *canon.PreviewRequired) {
 		t.unusable("the preview location is no https URL (R-EDM-ERR-C019)")
 		return
 	}
-	t.c.setPrivate(func(own *Private) { own.PreviewLocation = p.Location })
+	method, ok := previewMethod(t.c.Specification, b.Method)
+	if !ok {
+		t.unusable("the preview method is none of GET, POST and PUT (R-EDM-ERR-C021)")
+		return
+	}
+	t.c.setPrivate(func(own *Private) { own.PreviewLocation, own.PreviewMethod = p.Location, method })
 	t.to(PreviewOffered)
 	t.timer(t2, t.m.At, t.w.Timeouts.AskT2)
 	t.c.Sent = ""
 	t.audit("preview.received", "ok", "", "")
 	t.notice(0)
+}
+
+// previewMethod returns how a browser opens a preview, empty for GET: from EDM 2.0 on
+// there is no other (TDD 4.9), whatever an answer says.
+func previewMethod(specification, said string) (string, bool) {
+	if said == "GET" || !withoutExchangeID(specification) {
+		return "", true
+	}
+	return said, said == "" || said == "POST" || said == "PUT"
 }
 
 func (t *turn) response(b *canon.EvidenceResponse) {

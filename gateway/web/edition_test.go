@@ -12,7 +12,8 @@ import (
 
 // Up to EDM 1.2 the browser brings where the portal wants its person back (TDD 4.9):
 // it survives another language, a login that failed, and a request 2 that says nothing
-// of it. From 2.0 on what stands in a link leads nowhere.
+// of it. From 2.0 on what stands in a link leads nowhere. Where a portal sends a form
+// instead of the link, it is all the same.
 // Covers: B-055
 func TestTheBrowserBringsTheWayBack(t *testing.T) {
 	const hidden = `name="returnurl" value="https://portal.example.at/back/5aa8f1a4?x=1&amp;y=2"`
@@ -36,6 +37,11 @@ func TestTheBrowserBringsTheWayBack(t *testing.T) {
 			id, location := w.ask(tt.edit)
 			b := w.browser()
 			page := b.get(location+tt.query).want(t, http.StatusOK, "eParaksts")
+			fields, err := url.ParseQuery(strings.TrimPrefix(tt.query, "?"))
+			fatal(t, err)
+			if posted := w.browser().from("https://portal.example.at", location, fields).want(t, http.StatusOK); posted.body != page.body {
+				t.Errorf("a form leads to another page than the link does:\n%s", posted.body)
+			}
 			form := url.Values{}
 			if tt.back == "" {
 				page.wantNot(t, "returnurl")

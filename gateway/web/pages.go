@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -70,10 +69,8 @@ func (p *Preview) intro(w http.ResponseWriter, r *http.Request, c *exchange.Conv
 		return err
 	}
 	secure(w, r, targets)
-	self, back := p.address(c), p.brought(r, c, r.URL.Query().Get(returnField))
-	if back != "" { // another language is the same visit
-		self += "?" + url.Values{returnField: {back}}.Encode()
-	}
+	back := p.brought(r, c, r.URL.Query().Get(returnField))
+	self := p.entrance(c, back) // another language is the same visit
 	page := introPage{frame: p.frame(r, "intro.title", self), EID: p.cfg.EID.Name, Action: p.address(c, "identify"), Return: back}
 	return p.pages.write(w, http.StatusOK, "intro", page.Lang, page)
 }

@@ -103,6 +103,8 @@ func NewPreview(cfg PreviewConfig) (*Preview, error) {
 	p.mux.HandleFunc("GET "+p.prefix+"/static/oncegate.css", serveStyle)
 	p.handle("GET", "/callback", p.callback)
 	p.handle("GET", "/{token}", p.show)
+	p.handle("POST", "/{token}", p.enter)
+	p.origin.AddInsecureBypassPattern("POST " + p.prefix + "/{token}")
 	p.handle("POST", "/{token}/identify", p.identify)
 	p.handle("GET", "/{token}/login-failed", p.loginFailed)
 	p.handle("GET", "/{token}/not-you", p.notYou)
@@ -206,12 +208,32 @@ func (p *Preview) show(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// returnField is what a portal adds to the link up to EDM 1.2 (TDD 4.9). Beside it
+// enter takes a person whom a portal sends with a form, as it may up to EDM 1.2 (TDD
+// 4.9): on to the page of the preview location, as if with the link. Such a form comes
+// from another site; it changes nothing here.
+func (p *Preview) enter(w http.ResponseWriter, r *http.Request) error {
+	c, err := p.ticket(r)
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, p.entrance(c, p.brought(r, c, r.PostFormValue(returnField))), http.StatusSeeOther)
+	return nil
+}
+
+// entrance is the preview location with the way back that the browser brings.
+func (p *Preview) entrance(c *exchange.Conversation, back string) string {
+	if back == "" {
+		return p.address(c)
+	}
+	return p.address(c) + "?" + url.Values{returnField: {back}}.Encode()
+}
+
+// returnField is what a portal adds to the link or the form up to EDM 1.2 (TDD 4.9). Beside it
 // stands returnmethod; we lead back with a link, which is GET.
 const returnField = "returnurl"
 
 // brought returns the return location that this browser brings with it: that of the
-// link, or of its session where a login has begun. From EDM 2.0 on the request alone
+// link or the form, or of its session where a login has begun. From EDM 2.0 on the request alone
 // says it. Where it counts, the person has identified: until then it leads nowhere.
 func (p *Preview) brought(r *http.Request, c *exchange.Conversation, location string) string {
 	if !strings.HasPrefix(c.Specification, "oots-edm:v1.") {

@@ -190,16 +190,10 @@ func TestAFormOfAnotherPlaceIsRefused(t *testing.T) {
 	approve.Set("csrf", "x")
 	b.post(location+"/decision", approve).want(t, http.StatusForbidden)
 	approve.Set("csrf", page.csrf(t))
-	req, err := http.NewRequestWithContext(t.Context(), "POST", location+"/decision", strings.NewReader(approve.Encode()))
-	fatal(t, err)
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Origin", "https://evil.example")
-	resp, err := b.client.Do(req)
-	fatal(t, err)
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusForbidden {
-		t.Errorf("a form of another origin: got %d", resp.StatusCode)
+	for _, other := range []string{"/decision", "/identify"} { // but the entrance, which changes nothing
+		b.from("https://evil.example", location+other, approve).want(t, http.StatusForbidden)
 	}
+	b.from("https://evil.example", location[:len(location)-2], nil).want(t, http.StatusNotFound)
 	b.post(location+"/decision", url.Values{"csrf": {strings.Repeat("x", maxForm)}}).want(t, http.StatusBadRequest)
 	if n := len(w.messages(canon.KindConsentDecision)); n != 0 {
 		t.Error("a decision was recorded")

@@ -386,6 +386,22 @@ func (b *browser) post(target string, form url.Values) page {
 	return b.do("POST", target, form)
 }
 
+// from sends a form that stands on a page of another site.
+func (b *browser) from(origin, target string, form url.Values) page {
+	b.w.t.Helper()
+	req, err := http.NewRequestWithContext(b.w.t.Context(), http.MethodPost, target, strings.NewReader(form.Encode()))
+	fatal(b.w.t, err)
+	req.Header.Set("Accept-Language", b.lang)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", origin)
+	resp, err := b.client.Do(req)
+	fatal(b.w.t, err)
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	fatal(b.w.t, err)
+	return page{resp, string(data)}
+}
+
 func (p page) want(t *testing.T, status int, parts ...string) page {
 	t.Helper()
 	if p.StatusCode != status {
