@@ -39,7 +39,7 @@ export ONCEGATE_TEST_SCHEMATRON=${ONCEGATE_TEST_SCHEMATRON:-}
 mkdir -p "$out"
 echo "bench: building" >&2
 "$go" test -c -o "$out/" ./cmd/sandbox ./connectors/edelivery ./connectors/register \
-  ./connectors/xmldoc ./connectors/rulecheck ./gateway/kafkalog ./gateway/payload ./schemas
+  ./connectors/xmldoc ./connectors/rulecheck ./connectors/regrep ./gateway/kafkalog ./gateway/payload ./schemas
 "$go" build -o "$out/table" ./testdata/bench
 
 raw=$out/raw.txt
@@ -60,6 +60,7 @@ for ((i = 1; i <= rounds; i++)); do
   measure connectors/xmldoc 1 100ms '^Benchmark(Parse|Canonical)$/^(envelope|50KB|1MB)$/^(xmldoc|encoding-xml|goxmldsig)$'
   measure connectors/edelivery 1 200x '^Benchmark(Receive|Send)$'
   measure connectors/register 1 100ms '^Benchmark(Reply|Mapping)$'
+  measure connectors/regrep 1 100ms '^Benchmark(Decode|Encode)$/^(2.0|1.2|1.0)$/^(request-first|response-delivered)$'
   measure gateway/payload 1 100ms '^BenchmarkVault$'
   measure schemas 1 100ms '^BenchmarkValidate$'
   measure gateway/kafkalog 2 20000x '^BenchmarkWrite$/^(embedded|kafka)$'

@@ -37,6 +37,7 @@ e  GOMAXPROCS=1 go test -run '^$' -benchtime 100ms -bench '^BenchmarkValidate$' 
 f  GOMAXPROCS=2 go test -run '^$' -benchtime 20000x -bench '^BenchmarkWrite$' ./gateway/kafkalog   (with fsync: -benchtime 2000x)
 g  GOMAXPROCS=2 go test -run '^$' -benchtime EXCHANGESx -bench '^BenchmarkExchange$' ./cmd/sandbox
 h  ONCEGATE_TEST_SCHEMATRON=$(testdata/peers/peers.sh schematron) GOMAXPROCS=1 go test -run '^$' -benchtime 100ms -bench '^BenchmarkSchematron$' ./connectors/rulecheck
+i  GOMAXPROCS=1 go test -run '^$' -benchtime 100ms -bench '^Benchmark(Decode|Encode)$' ./connectors/regrep
 `
 
 func lines() []line {
@@ -86,6 +87,14 @@ func lines() []line {
 		for _, how := range []string{"parsing", "parsed"} {
 			what := map[string]string{"parsing": "all rules of an EDM 1.0 " + doc + ", parsing included", "parsed": "all rules of a parsed EDM 1.0 " + doc}[how]
 			add('h', line{what: what + ", messages/s/core", ours: of(at+how+"/oncegate", "messages/s"), beside: of(at+"saxon", how+"-messages/s"), name: "Saxon-HE with the published Schematron", optional: true})
+		}
+	}
+	for _, edition := range []string{"2.0", "1.2", "1.0"} {
+		for _, way := range []string{"Decode", "Encode"} {
+			for _, doc := range []string{"request-first", "response-delivered"} {
+				what := map[string]string{"Decode": "read and judge", "Encode": "write and judge"}[way] + " an EDM " + edition + " " + map[string]string{"request-first": "request", "response-delivered": "answer"}[doc]
+				add('i', line{what: what + ", MB/s / allocations", ours: of("Benchmark"+way+"/"+edition+"/"+doc, rate), second: "allocs/op"})
+			}
 		}
 	}
 	add('g', line{what: "exchanges/s in one process", ours: of(onePerson, "exchanges/s"), beside: of(eightPersons, "exchanges/s"), name: "eight persons at once"})
