@@ -36,6 +36,9 @@ type Outgoing struct {
 	ConversationID string
 	RefToMessageID string // of the message that this one answers; empty for the first of an exchange
 	Parts          []Part // the part property MimeType is added from MediaType
+	// Check judges the header that the access point made of this and of its agreement.
+	// Default none. What it refuses does not leave; its words name rules, never a person.
+	Check func(*ebms.UserMessage) error
 }
 
 // A Codec translates between user messages and canonical messages. It is pure

@@ -88,6 +88,11 @@ func (n *node) seal(t *pmode.Table, m canon.Message, id string, p *pmode.Partner
 	if err := p.CheckOut(h); err != nil {
 		return nil, err
 	}
+	if out.Check != nil {
+		if err := out.Check(h); err != nil {
+			return nil, ebms.Because(ebms.ValueInconsistent, err, "header breaks a rule: "+err.Error())
+		}
+	}
 	sign, err := t.Identity(p, n.Now())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoIdentity, err)

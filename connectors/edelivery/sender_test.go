@@ -246,6 +246,32 @@ func TestMorePartsThanAgreedAreNotSent(t *testing.T) {
 	}
 }
 
+// The codec judges the header too, which is made of the agreement.
+func TestAHeaderThatBreaksARuleIsNotSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var judged *ebms.UserMessage
+	r.codec.edit = func(out *Outgoing) {
+		out.Check = func(h *ebms.UserMessage) error {
+			judged = h
+			return errors.New("R-EDM-ebMS-019")
+		}
+	}
+	got, err := r.sender.Handle(t.Context(), r.message("m", xmlDocument(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, e := got[0].Body.(*canon.DeliveryReceipt), got[1].Body.(*canon.AuditEvent); d.Outcome != canon.DeliveryFailed || d.Code != canon.CodeNoAgreement || !strings.Contains(e.Reason, "R-EDM-ebMS-019") {
+		t.Errorf("delivery %+v: %s", d, e.Reason)
+	}
+	if sent, _ := r.traffic(); len(sent) != 0 {
+		t.Error("something was sent")
+	}
+	if judged == nil || judged.Service.Value != pmode.OOTSService || len(judged.Parts) != 1 || judged.To.ID != providerID {
+		t.Errorf("judged %+v, want the header of the message", judged)
+	}
+}
+
 // found is a Discovery that knows one partner.
 type found struct {
 	partner *pmode.Partner

@@ -280,6 +280,13 @@ func (c *Codec) Encode(ctx context.Context, m canon.Message, payloads canon.Payl
 		FinalRecipient: env.Requester.ID,
 		ConversationID: string(env.Session),
 		RefToMessageID: env.RefTo, // Two-Way/Push-and-Push (a.5)
+		Check: func(h *ebms.UserMessage) error {
+			findings, err := c.judge.header(ed, h)
+			if err != nil {
+				return err
+			}
+			return fatal(findings)
+		},
 	}
 	if ed.exchangeID {
 		out.Properties = []ebms.Property{
