@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime/debug"
 	"time"
 
@@ -17,6 +18,11 @@ type ConsumerConfig struct {
 	Codec   *Codec        // Required.
 	Writer  *Writer       // Required. For what the handler returns, and the dead letters.
 	Handler canon.Handler // Required.
+
+	// Select says whether a record is this group's to handle, from its body as it
+	// stands on the log: unchecked, private parts sealed. What it leaves, it counts
+	// as done; another group must take it. Default: all.
+	Select func(body []byte) bool
 
 	FromEnd bool // Default: a new group begins with the first record.
 
@@ -40,11 +46,13 @@ type ConsumerConfig struct {
 	Assigned func(map[string][]int)
 }
 
+var validGroup = regexp.MustCompile(`^[a-z0-9._-]{1,120}$`)
+
 // Validate reports all faults at once.
 func (c *ConsumerConfig) Validate() error {
 	var errs []error
-	if !validPrefix.MatchString(c.Group) || c.Group == "" {
-		errs = append(errs, fmt.Errorf("group %q: only a-z 0-9 . _ -, at most 80", c.Group))
+	if !validGroup.MatchString(c.Group) {
+		errs = append(errs, fmt.Errorf("group %q: only a-z 0-9 . _ -, 1 to 120", c.Group))
 	}
 	if len(c.Kinds) == 0 {
 		errs = append(errs, errors.New("kinds: at least one is required"))
@@ -122,6 +130,9 @@ func (k *Consumer) Status() []PartitionStatus { return k.g.status() }
 // handle brings one record to its end: handled and its results published, or in
 // the dead letters. Any other return stops the partition.
 func (k *Consumer) handle(ctx context.Context, r *Record) error {
+	if k.cfg.Select != nil && !k.cfg.Select(r.Value) {
+		return nil
+	}
 	var wait backoff
 	var firstFailed time.Time
 	for {

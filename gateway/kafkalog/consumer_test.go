@@ -1,7 +1,9 @@
 package kafkalog
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -137,6 +139,59 @@ func TestWhatAHandlersErrorMeans(t *testing.T) {
 
 // kafka-go's Reader commits with the generation of the day: a slow member moves
 // the offset back (segmentio/kafka-go#1398).
+// Groups that share a topic by what stands in the body do not wait for each
+// other, and a record that nobody can read lies in the dead letters once.
+func TestGroupsThatSelectDoNotWaitForEachOther(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		r := s.room(t)
+		topic := TopicOf(canon.KindConsentDecision)
+		slow, quick := conversationID("slow"), conversationID("quick")
+		for i := 0; partitionOf([]byte(slow), 3) != partitionOf([]byte(quick), 3); i++ {
+			quick = conversationID(fmt.Sprint("quick", i))
+		}
+		of := func(id canon.ConversationID) func(*ConsumerConfig) {
+			mark := []byte(canon.DeriveUUID("exchange", string(id)))
+			return func(c *ConsumerConfig) { c.Select = func(body []byte) bool { return bytes.Contains(body, mark) } }
+		}
+		for n := range 3 {
+			if err := r.writer.Publish(deadline(t), decision(slow, n), decision(quick, n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.writer.producer.Produce(deadline(t), &Record{Topic: topic, Partition: 0, Value: []byte("not ours")}); err != nil {
+			t.Fatal(err)
+		}
+		entered := make(chan struct{}, 10)
+		_, _ = r.consumer(t, "share.slow", func(ctx context.Context, _ canon.Message) ([]canon.Message, error) {
+			entered <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}, of(slow))
+		handled := make(chan int, 10)
+		_, _ = r.consumer(t, "share.quick", func(_ context.Context, m canon.Message) ([]canon.Message, error) {
+			handled <- consent(m)
+			return nil, nil
+		}, of(quick))
+		_, _ = r.consumer(t, "share.rest", func(context.Context, canon.Message) ([]canon.Message, error) { return nil, nil },
+			func(c *ConsumerConfig) { c.Select = func(body []byte) bool { return !json.Valid(body) } })
+		receive(t, "the slow handler", entered)
+		for n := range 3 {
+			if got := receive(t, "the quick handler", handled); got != n {
+				t.Errorf("handled %d, want %d", got, n)
+			}
+		}
+		await(t, "lag 0 of the others", func() bool {
+			return lagOf(t, r.c, "share.quick", topic) == 0 && lagOf(t, r.c, "share.rest", topic) == 0
+		})
+		if n := len(scan(t, r.c, topic+deadSuffix)); n != 1 {
+			t.Errorf("%d dead letters, want 1", n)
+		}
+		if lag := lagOf(t, r.c, "share.slow", topic); lag < 3 {
+			t.Errorf("the slow group lags by %d, want its three at least", lag)
+		}
+	})
+}
+
 func TestNoCommitAfterAPartitionWasLost(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		c := s.cluster(t)
