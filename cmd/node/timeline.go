@@ -76,7 +76,7 @@ func hopOf(m canon.Message, r *kafkalog.Record) api.Hop {
 	case *canon.RegisterQuery:
 		h.Step = b.Register
 	case *canon.RegisterRecord:
-		h.Step, h.Outcome, h.Code = b.Register, string(b.Outcome), b.Code
+		h.Step, h.Outcome, h.Code, h.Mapping = b.Register, string(b.Outcome), b.Code, b.Mapping
 	case *canon.ConsentDecision:
 		approved := 0
 		for _, d := range b.Decisions {

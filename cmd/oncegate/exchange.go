@@ -155,9 +155,13 @@ func hopCells(h api.Hop) []any {
 	if h.Duration > 0 {
 		took = time.Duration(h.Duration).Round(100 * time.Microsecond).String()
 	}
+	step := h.Step
+	if h.Mapping != "" { // name@digest: the name is the register's
+		step = h.Mapping
+	}
 	outcome := h.Outcome
 	if h.Code != "" {
 		outcome = strings.TrimSpace(outcome + " " + string(h.Code))
 	}
-	return []any{h.At.UTC().Format("15:04:05.000"), position, h.Step, outcome, took, h.AS4}
+	return []any{h.At.UTC().Format("15:04:05.000"), position, step, outcome, took, h.AS4}
 }

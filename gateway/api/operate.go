@@ -29,6 +29,7 @@ type Hop struct {
 	AS4       string          `json:"as4,omitempty"` // ebMS MessageId
 	Peer      string          `json:"peer,omitempty"`
 	Code      canon.Code      `json:"code,omitempty"`
+	Mapping   string          `json:"mapping,omitempty"` // a register's answer: the version of the mapping that made it
 	ReplayOf  canon.MessageID `json:"replay_of,omitempty"`
 	Duration  HopMilliseconds `json:"duration_ms,omitempty"` // since the cause
 }

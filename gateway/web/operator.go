@@ -267,6 +267,9 @@ func rowOf(h api.Hop) hopRow {
 		row.What = h.Room + ":"
 	}
 	row.What = strings.TrimSpace(strings.Join([]string{row.What, h.Step, h.Outcome}, " "))
+	if h.Mapping != "" {
+		row.What += " (mapping " + h.Mapping + ")"
+	}
 	if h.Topic != "" && h.Partition != nil && h.Offset != nil {
 		row.Place = fmt.Sprintf("%s/%d/%d", h.Topic, *h.Partition, *h.Offset)
 	}

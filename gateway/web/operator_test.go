@@ -74,6 +74,7 @@ func TestAnOperatorLooks(t *testing.T) {
 	partition, offset := 3, int64(41)
 	w.hops = []api.Hop{
 		{At: start, Kind: canon.KindEvidenceRequest, Message: "m1", Topic: "evidence.request.v1", Partition: &partition, Offset: &offset, AS4: "a@b", Duration: api.HopMilliseconds(1500 * time.Microsecond)},
+		{At: start, Kind: canon.KindRegisterRecord, Message: "m3", Step: "births", Outcome: "found", Mapping: "births@0123456789ab"},
 		{At: start, Kind: canon.KindAudit, Message: "m2", Room: "exchange", Step: "request.received", Outcome: "ok", ReplayOf: "m1"},
 	}
 	secrets := []string{"Fiktiva", "Ilze", "1999-04-01", "preview.example/p/secret"}
@@ -81,7 +82,7 @@ func TestAnOperatorLooks(t *testing.T) {
 	w.get("/operator?", "anna", operatorToken).want(t, 200, "Exchanges")
 	w.get("/operator/?id="+string(id), "anna", operatorToken).want(t, 200, "Time line")
 	w.get("/operator/exchanges/"+string(id), "anna", operatorToken).
-		want(t, 200, "evidence.request.v1/3/41", "a@b", "1.5 ms", "exchange: request.received ok", "(replay)", "the message is repeated.").wantNot(t, secrets...)
+		want(t, 200, "evidence.request.v1/3/41", "a@b", "1.5 ms", "exchange: request.received ok", "births found (mapping births@0123456789ab)", "(replay)", "the message is repeated.").wantNot(t, secrets...)
 	lost := canon.DeriveUUID("lost")
 	w.get("/operator/exchanges/"+lost, "anna", operatorToken).want(t, 200, "comes from the log")
 	w.hops = nil
