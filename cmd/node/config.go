@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"oncegate/connectors/directory"
+	"oncegate/connectors/register"
 	"oncegate/schemas/canon"
 )
 
@@ -34,29 +35,29 @@ func AllRoles() []string { return []string{RoleEDelivery, RoleRegisters, RoleCor
 // A Config is the configuration file of one deployment (oncegate.yaml). Paths in
 // it are relative to the file.
 type Config struct {
-	Name        string              `yaml:"name"`      // Required: of this deployment; in logs and as the source of events
-	Country     string              `yaml:"country"`   // Required: two letters
-	Authority   canonAgent          `yaml:"authority"` // Required for edelivery: who answers for this deployment where no provider is known
-	Roles       []string            `yaml:"roles"`     // Default: all
-	Log         LogConfig           `yaml:"log"`
-	Kafka       KafkaConfig         `yaml:"kafka"`    // Required unless embedded
-	Redis       RedisConfig         `yaml:"redis"`    // Required unless embedded
-	Embedded    EmbeddedConfig      `yaml:"embedded"` // broker and memory in the process that serves
-	Keys        KeysConfig          `yaml:"keys"`
-	Payloads    PayloadsConfig      `yaml:"payloads"`
-	Audit       AuditConfig         `yaml:"audit"`
-	ExchangeLog ExchangeLogConfig   `yaml:"exchange_log"`
-	EDelivery   EDeliveryConfig     `yaml:"edelivery"`
-	Registers   map[string]Endpoint `yaml:"registers"`     // by folder name
-	Directory   string              `yaml:"registers_dir"` // registers of your own, beside the built-in ones
-	Routes      string              `yaml:"routes"`        // Required: file
-	CodeLists   string              `yaml:"code_lists"`    // directory with code lists of your own, which add to the published ones
-	Services    *directory.Settings `yaml:"directory"`     // the common services: evidence broker and directory of data services. Default: none
-	API         APIConfig           `yaml:"api"`
-	Web         WebConfig           `yaml:"web"`
-	Monitor     ServerConfig        `yaml:"monitor"` // health and metrics of this process. Default: where the API is
-	Timeouts    TimeoutsConfig      `yaml:"timeouts"`
-	Retention   RetentionConfig     `yaml:"retention"`
+	Name        string                       `yaml:"name"`      // Required: of this deployment; in logs and as the source of events
+	Country     string                       `yaml:"country"`   // Required: two letters
+	Authority   canonAgent                   `yaml:"authority"` // Required for edelivery: who answers for this deployment where no provider is known
+	Roles       []string                     `yaml:"roles"`     // Default: all
+	Log         LogConfig                    `yaml:"log"`
+	Kafka       KafkaConfig                  `yaml:"kafka"`    // Required unless embedded
+	Redis       RedisConfig                  `yaml:"redis"`    // Required unless embedded
+	Embedded    EmbeddedConfig               `yaml:"embedded"` // broker and memory in the process that serves
+	Keys        KeysConfig                   `yaml:"keys"`
+	Payloads    PayloadsConfig               `yaml:"payloads"`
+	Audit       AuditConfig                  `yaml:"audit"`
+	ExchangeLog ExchangeLogConfig            `yaml:"exchange_log"`
+	EDelivery   EDeliveryConfig              `yaml:"edelivery"`
+	Registers   map[string]register.Settings `yaml:"registers"`     // by folder name
+	Directory   string                       `yaml:"registers_dir"` // registers of your own, beside the built-in ones
+	Routes      string                       `yaml:"routes"`        // Required: file
+	CodeLists   string                       `yaml:"code_lists"`    // directory with code lists of your own, which add to the published ones
+	Services    *directory.Settings          `yaml:"directory"`     // the common services: evidence broker and directory of data services. Default: none
+	API         APIConfig                    `yaml:"api"`
+	Web         WebConfig                    `yaml:"web"`
+	Monitor     ServerConfig                 `yaml:"monitor"` // health and metrics of this process. Default: where the API is
+	Timeouts    TimeoutsConfig               `yaml:"timeouts"`
+	Retention   RetentionConfig              `yaml:"retention"`
 
 	dir string // where the file is
 }
@@ -159,19 +160,6 @@ type EDeliveryConfig struct {
 // A RevocationConfig bounds where the state of certificates is asked for.
 type RevocationConfig struct {
 	Private bool `yaml:"private"` // servers in private networks and on this host may be asked. Default: false
-}
-
-// An Endpoint is where a register answers and how it knows us.
-type Endpoint struct {
-	URL          string   `yaml:"url"`
-	CA           string   `yaml:"ca"`
-	Cert         string   `yaml:"client_cert"`
-	Key          string   `yaml:"client_key"`
-	User         string   `yaml:"user"`
-	PasswordFile string   `yaml:"password_file"`
-	Header       string   `yaml:"header"` // name of a header that holds a secret
-	HeaderFile   string   `yaml:"header_file"`
-	Timeout      Duration `yaml:"timeout"`
 }
 
 // APIConfig configures the API for portals and operators.
@@ -409,18 +397,14 @@ func (c *Config) Validate(embedded bool) error {
 		}
 	}
 	if c.Has(RoleRegisters) {
-		for name, e := range c.Registers {
+		for name, r := range c.Registers {
 			place := "registers." + name
-			if u, err := url.Parse(e.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-				bad(place+".url", "want an http or https URL")
-			} else if u.Scheme == "http" && !loopback(u.Hostname()) {
-				bad(place+".url", "plain http is allowed to loopback only: a record would travel in clear")
+			if err := r.Validate(); err != nil {
+				bad(place, "%w", err)
 			}
-			file(place+".ca", e.CA, false)
-			file(place+".client_cert", e.Cert, false)
-			file(place+".client_key", e.Key, e.Cert != "")
-			file(place+".password_file", e.PasswordFile, e.User != "")
-			file(place+".header_file", e.HeaderFile, e.Header != "")
+			for _, f := range r.Files() {
+				file(place+"."+f.Key, f.Name, true)
+			}
 		}
 	}
 	if c.Monitor != (ServerConfig{}) {

@@ -147,8 +147,12 @@ func (c *Config) secretFiles() map[string]string {
 	for i, p := range c.API.Portals {
 		out[fmt.Sprintf("api.portals[%d].webhook_secret_file", i)] = p.WebhookSecret
 	}
-	for name, e := range c.Registers {
-		out["registers."+name+".password_file"], out["registers."+name+".header_file"] = e.PasswordFile, e.HeaderFile
+	for name, r := range c.Registers {
+		for _, f := range r.Files() {
+			if f.Secret {
+				out["registers."+name+"."+f.Key] = f.Name
+			}
+		}
 	}
 	for place, f := range c.tlsFiles() {
 		key := place + ".tls_key"

@@ -193,7 +193,7 @@ func (n *Node) buildRegisters(context.Context) error {
 			errs = append(errs, fmt.Errorf("registers.%s: there is no such register; known: %v", name, slices.Sorted(maps.Keys(defs))))
 			continue
 		}
-		end, err := n.endpoint(n.cfg.Registers[name])
+		end, err := n.cfg.endpoint(n.cfg.Registers[name])
 		if err != nil {
 			errs = append(errs, fmt.Errorf("registers.%s: %w", name, err))
 			continue
@@ -217,6 +217,23 @@ func (n *Node) buildRegisters(context.Context) error {
 	return nil
 }
 
+// endpoint reads the files that the settings of a register name.
+func (c *Config) endpoint(s register.Settings) (register.Endpoint, error) {
+	secret := map[string]bool{}
+	for _, f := range s.Files() {
+		secret[f.Name] = secret[f.Name] || f.Secret
+	}
+	return s.Endpoint(func(name string) ([]byte, error) {
+		path := c.path(name)
+		if st, err := os.Stat(path); err == nil && secret[name] {
+			if err := private(path, st); err != nil {
+				return nil, err
+			}
+		}
+		return readPEM(path)
+	})
+}
+
 // ask hands a query to its register.
 func ask(registers map[string]canon.Handler) canon.Handler {
 	return func(ctx context.Context, m canon.Message) ([]canon.Message, error) {
@@ -234,31 +251,4 @@ func ask(registers map[string]canon.Handler) canon.Handler {
 		// Another process may serve it; ours must not swallow the query.
 		return nil, canon.NewFault(canon.CodeRegisterDown, nil, "register %s is not configured here", q.Register)
 	}
-}
-
-// endpoint turns the configuration of one register into what the engine wants.
-func (n *Node) endpoint(e Endpoint) (register.Endpoint, error) {
-	conf, err := n.cfg.clientTLS(e.CA, e.Cert, e.Key)
-	if err != nil {
-		return register.Endpoint{}, err
-	}
-	out := register.Endpoint{URL: e.URL, RootCAs: conf.RootCAs, Timeout: time.Duration(e.Timeout)}
-	if len(conf.Certificates) > 0 {
-		out.ClientCert = &conf.Certificates[0]
-	}
-	out.Auth.User, out.Auth.Header = e.User, e.Header
-	for _, s := range []struct {
-		file string
-		to   *register.Secret
-	}{{e.PasswordFile, &out.Auth.Password}, {e.HeaderFile, &out.Auth.Value}} {
-		if s.file == "" {
-			continue
-		}
-		text, err := n.cfg.secretFile(s.file)
-		if err != nil {
-			return out, err
-		}
-		*s.to = register.Secret(text)
-	}
-	return out, nil
 }

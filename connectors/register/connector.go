@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strconv"
 	"time"
 
-	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
 	"oncegate/schemas/canon"
 )
@@ -43,7 +41,7 @@ type Connector struct {
 	def      *Definition
 	endpoint Endpoint
 	with     Config
-	client   *http.Client
+	wire     wire
 	slots    chan struct{}
 }
 
@@ -53,15 +51,18 @@ func New(def *Definition, endpoint Endpoint, with Config) (*Connector, error) {
 		return nil, fmt.Errorf("register %s: %w", def.Name, err)
 	}
 	endpoint = endpoint.withDefaults()
+	w, err := def.transport.dial(endpoint, with)
+	if err != nil {
+		return nil, fmt.Errorf("register %s: %w", def.Name, err)
+	}
 	return &Connector{
-		def: def, endpoint: endpoint, with: with,
-		client: endpoint.client(),
-		slots:  make(chan struct{}, endpoint.MaxInFlight),
+		def: def, endpoint: endpoint, with: with, wire: w,
+		slots: make(chan struct{}, endpoint.MaxInFlight),
 	}, nil
 }
 
 // Close ends idle connections.
-func (c *Connector) Close() { c.client.CloseIdleConnections() }
+func (c *Connector) Close() { c.wire.Close() }
 
 // stepRecord is the step under which the id of the answer is derived.
 const stepRecord = "register.record"
@@ -83,7 +84,7 @@ func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Messag
 	if err != nil {
 		return nil, canon.NewFault(canon.CodeInternal, err, "reading the query")
 	}
-	res := c.ask(ctx, in)
+	res := c.ask(ctx, m.ID, in)
 	row := outcomeTable()[res.outcome]
 	if res.code == "" {
 		res.code = row.code
@@ -139,11 +140,12 @@ type result struct {
 }
 
 // ask makes one call and reads the answer.
-func (c *Connector) ask(ctx context.Context, in any) result {
+func (c *Connector) ask(ctx context.Context, id canon.MessageID, in any) result {
 	req, res := c.def.makeRequest(in)
 	if req == nil {
 		return res
 	}
+	req.id = id
 	reply, err := c.call(ctx, req)
 	if err != nil {
 		return failedCall(err)
@@ -190,16 +192,20 @@ func (d *Definition) read(reply *raw, in any) result {
 	invalid := func(detail string, err error) result {
 		return result{outcome: outcomeInvalid, detail: detail, err: err}
 	}
-	doc, err := xmldoc.ParseBytes(reply.body, xmldoc.Limits{})
-	if err != nil {
-		if byStatus := statusError(reply.status); byStatus != nil {
-			return failedCall(byStatus)
-		}
-		return invalid("the reply is not well-formed: "+err.Error(), err)
+	a := answer{}
+	if reply.form == nil {
+		a = d.transport.read(reply)
 	}
-	a := d.transport.answer(doc)
 	if a.root.IsZero() {
-		return result{outcome: a.outcome, detail: a.detail}
+		switch byStatus := statusError(reply.status); {
+		case byStatus != nil:
+			// A reply of another form with a bad status is what gateways in between
+			// send: the status speaks.
+			return failedCall(byStatus)
+		case reply.form != nil:
+			return failedCall(reply.form)
+		}
+		return result{outcome: a.outcome, detail: a.detail, err: a.err}
 	}
 	reading, err := d.reply.record.Read(Node(a.root))
 	if err != nil {

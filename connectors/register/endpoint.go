@@ -15,7 +15,7 @@ import (
 // An Endpoint is what a deployment says about one register: where it is, how to
 // prove who we are, how much to bear.
 type Endpoint struct {
-	URL         string           // Required; https, or http to a loopback address
+	URL         string           // Required; for HTTP https, or http to a loopback address
 	ClientCert  *tls.Certificate // Default none
 	RootCAs     *x509.CertPool   // Default the system's
 	Auth        Auth             // Default none
@@ -50,32 +50,41 @@ const (
 	defaultMaxInFlight = 4
 )
 
-// Validate reports all faults at once.
+// Validate reports all faults at once, but those that only one transport knows.
 func (e Endpoint) Validate() error {
 	var errs []error
 	u, err := url.Parse(e.URL)
 	switch {
 	case e.URL == "":
-		errs = append(errs, errors.New("url is required"))
 	case err != nil:
 		errs = append(errs, errors.New("url cannot be read"))
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		errs = append(errs, errors.New("url must hold no user, query or fragment"))
-	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		errs = append(errs, errors.New("url must begin with https://"))
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		errs = append(errs, errors.New("url: http is for loopback addresses only, want https"))
+		errs = append(errs, errors.New("url: http is for loopback addresses only, want https: a record would travel in clear"))
 	}
 	if (e.Auth.User == "") != (e.Auth.Password == "") {
-		errs = append(errs, errors.New("auth: user and password go together"))
+		errs = append(errs, errors.New("user and password go together"))
 	}
 	if (e.Auth.Header == "") != (e.Auth.Value == "") {
-		errs = append(errs, errors.New("auth: header and value go together"))
+		errs = append(errs, errors.New("header and its value go together"))
 	}
 	if e.Timeout < 0 || e.MaxReply < 0 || e.MaxInFlight < 0 {
 		errs = append(errs, errors.New("timeout and limits must not be negative"))
 	}
 	return errors.Join(errs...)
+}
+
+// validateHTTP refuses what is no address of the web.
+func (e Endpoint) validateHTTP() error {
+	u, err := url.Parse(e.URL)
+	switch {
+	case e.URL == "":
+		return errors.New("url is required")
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("url must begin with https://")
+	}
+	return nil
 }
 
 func loopback(host string) bool {

@@ -109,7 +109,9 @@ func readPath(v yamldoc.Value, scope *mapping.Scope, check func(yamldoc.Value, *
 
 func (t *rest) needsDocument() bool { return t.method == http.MethodPost }
 
-func (t *rest) accepts(mediaType string) bool {
+func (t *rest) dial(e Endpoint, _ Config) (wire, error) { return dialHTTP(e, xmlMedia) }
+
+func xmlMedia(mediaType string) bool {
 	return mediaType == "application/xml" || mediaType == "text/xml" || strings.HasSuffix(mediaType, "+xml")
 }
 
@@ -170,4 +172,10 @@ func (t *rest) request(in any, query *mapping.Element) (*request, error) {
 	return r, nil
 }
 
-func (t *rest) answer(doc *xmldoc.Document) answer { return answer{root: doc.Root()} }
+func (t *rest) read(r *raw) answer {
+	doc, err := xmldoc.ParseBytes(r.body, xmldoc.Limits{})
+	if err != nil {
+		return unreadable(err)
+	}
+	return answer{root: doc.Root()}
+}

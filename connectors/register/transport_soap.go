@@ -36,7 +36,9 @@ func readSOAP(v yamldoc.Value, _ *mapping.Scope) transport {
 
 func (t *soap) needsDocument() bool { return true }
 
-func (t *soap) accepts(mediaType string) bool { return mediaType == soapMedia }
+func (t *soap) dial(e Endpoint, _ Config) (wire, error) {
+	return dialHTTP(e, func(mediaType string) bool { return mediaType == soapMedia })
+}
 
 func (t *soap) request(_ any, query *mapping.Element) (*request, error) {
 	const prefix = "soap"
@@ -58,7 +60,11 @@ func (t *soap) request(_ any, query *mapping.Element) (*request, error) {
 	}, nil
 }
 
-func (t *soap) answer(doc *xmldoc.Document) answer {
+func (t *soap) read(r *raw) answer {
+	doc, err := xmldoc.ParseBytes(r.body, xmldoc.Limits{})
+	if err != nil {
+		return unreadable(err)
+	}
 	soapName := func(local string) xmldoc.Name { return xmldoc.Name{Space: soapSpace, Local: local} }
 	invalid := func(detail string) answer { return answer{outcome: outcomeInvalid, detail: detail} }
 	envelope := doc.Root()

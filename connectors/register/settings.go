@@ -1,0 +1,163 @@
+package register
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Settings are what a deployment's configuration says about one register. They
+// name files and hold no secret: Endpoint reads those.
+type Settings struct {
+	URL          string   `yaml:"url"`           // Required for transports over HTTP: https, or http on loopback
+	CA           string   `yaml:"ca"`            // file: who vouches for the register. Default: the system's
+	Cert         string   `yaml:"client_cert"`   // file: who we are in TLS. Default: none
+	Key          string   `yaml:"client_key"`    // file. Required with client_cert
+	User         string   `yaml:"user"`          // Default: none
+	PasswordFile string   `yaml:"password_file"` // Required with user
+	Header       string   `yaml:"header"`        // name of a header that holds a secret. Default: none
+	HeaderFile   string   `yaml:"header_file"`   // Required with header
+	Timeout      Duration `yaml:"timeout"`       // of one call. Default: 20s
+}
+
+// A Duration is written as 90s or 15m.
+type Duration time.Duration
+
+// UnmarshalYAML reads "15m".
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	v, err := time.ParseDuration(n.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: %q is no duration such as 90s or 15m", n.Line, n.Value)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalYAML writes "15m".
+func (d Duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
+
+// A File is a file that settings name.
+type File struct {
+	Key    string // of the settings: client_key
+	Name   string
+	Secret bool // only its owner may read it
+}
+
+// Files are the files that the settings name.
+func (s Settings) Files() []File {
+	all := []File{
+		{"ca", s.CA, false},
+		{"client_cert", s.Cert, false},
+		{"client_key", s.Key, true},
+		{"password_file", s.PasswordFile, true},
+		{"header_file", s.HeaderFile, true},
+	}
+	out := all[:0]
+	for _, f := range all {
+		if f.Name != "" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Validate reports all faults of the settings themselves at once; it opens no file.
+// Whether they are enough for a register's transport New says.
+func (s Settings) Validate() error {
+	var errs []error
+	pair := func(a, b, have, want string) {
+		if (have == "") != (want == "") {
+			errs = append(errs, fmt.Errorf("%s and %s go together", a, b))
+		}
+	}
+	pair("client_cert", "client_key", s.Cert, s.Key)
+	pair("user", "password_file", s.User, s.PasswordFile)
+	pair("header", "header_file", s.Header, s.HeaderFile)
+	return errors.Join(append(errs, Endpoint{URL: s.URL, Timeout: time.Duration(s.Timeout)}.Validate())...)
+}
+
+// Endpoint reads the files that the settings name. read finds a file beside the
+// configuration and refuses a secret that others may read.
+func (s Settings) Endpoint(read func(file string) ([]byte, error)) (Endpoint, error) {
+	if err := s.Validate(); err != nil {
+		return Endpoint{}, err
+	}
+	f := files{read: read}
+	e := Endpoint{
+		URL: s.URL, Timeout: time.Duration(s.Timeout),
+		RootCAs: f.pool("ca", s.CA), ClientCert: f.keyPair("client_cert", s.Cert, s.Key),
+		Auth: Auth{
+			User: s.User, Password: f.secret("password_file", s.PasswordFile),
+			Header: s.Header, Value: f.secret("header_file", s.HeaderFile),
+		},
+	}
+	return e, errors.Join(f.errs...)
+}
+
+// files reads what settings name; a missing name reads as nothing.
+type files struct {
+	read func(string) ([]byte, error)
+	errs []error
+}
+
+func (f *files) bytes(key, name string) []byte {
+	if name == "" {
+		return nil
+	}
+	text, err := f.read(name)
+	if err != nil {
+		f.errs = append(f.errs, fmt.Errorf("%s: %w", key, err))
+	}
+	return text
+}
+
+func (f *files) fail(key, format string, args ...any) {
+	f.errs = append(f.errs, fmt.Errorf(key+": "+format, args...))
+}
+
+const maxSecret = 4096
+
+// secret reads a secret; white space around it is the editor's.
+func (f *files) secret(key, name string) Secret {
+	text := bytes.TrimSpace(f.bytes(key, name))
+	switch {
+	case name == "" || text == nil:
+	case len(text) == 0:
+		f.fail(key, "%s is empty", name)
+	case len(text) > maxSecret:
+		f.fail(key, "%s is larger than %d bytes", name, maxSecret)
+	}
+	return Secret(text)
+}
+
+// pool reads authorities; nil without a file: the system's.
+func (f *files) pool(key, name string) *x509.CertPool {
+	text := f.bytes(key, name)
+	if text == nil {
+		return nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		f.fail(key, "no certificate in %s", name)
+	}
+	return pool
+}
+
+// keyPair reads a certificate chain and its key; nil without a file.
+func (f *files) keyPair(key, certName, keyName string) *tls.Certificate {
+	certPEM, keyPEM := f.bytes(key, certName), f.bytes(key, keyName)
+	if certPEM == nil || keyPEM == nil {
+		return nil
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		f.fail(key, "%w", err)
+		return nil
+	}
+	return &pair
+}

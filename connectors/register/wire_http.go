@@ -1,0 +1,126 @@
+package register
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// httpWire is the way to a register over HTTP.
+type httpWire struct {
+	endpoint Endpoint
+	client   *http.Client
+	accepts  func(mediaType string) bool // says whether a media type may hold an answer
+}
+
+// dialHTTP gets ready to call an address of the web.
+func dialHTTP(e Endpoint, accepts func(mediaType string) bool) (*httpWire, error) {
+	if err := e.validateHTTP(); err != nil {
+		return nil, err
+	}
+	return &httpWire{endpoint: e, client: e.client(), accepts: accepts}, nil
+}
+
+// Close ends idle connections.
+func (w *httpWire) Close() { w.client.CloseIdleConnections() }
+
+func (w *httpWire) exchange(ctx context.Context, r *request) (*raw, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, strings.TrimRight(w.endpoint.URL, "/")+r.target, bytes.NewReader(r.body))
+	if err != nil {
+		return nil, &callError{outcome: outcomeInvalid, detail: "the request cannot be made"} // err would quote the URL
+	}
+	req.Header = r.header.Clone()
+	if req.Header == nil {
+		req.Header = http.Header{}
+	}
+	req.Header.Set("User-Agent", "oncegate")
+	if w.endpoint.Auth.User != "" {
+		req.SetBasicAuth(w.endpoint.Auth.User, string(w.endpoint.Auth.Password))
+	}
+	if w.endpoint.Auth.Header != "" {
+		req.Header.Set(w.endpoint.Auth.Header, string(w.endpoint.Auth.Value))
+	}
+	res, err := w.client.Do(req)
+	if err != nil {
+		var ue *url.Error // quotes the URL, which may name a person
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return nil, &callError{outcomeUnavailable, "the register does not answer", err}
+	}
+	defer res.Body.Close()
+	limit := w.endpoint.MaxReply
+	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	switch {
+	case err != nil:
+		return nil, &callError{outcomeUnavailable, "the reply broke off", err}
+	case int64(len(body)) > limit:
+		return nil, &callError{outcome: outcomeInvalid, detail: fmt.Sprintf("the reply is larger than %d bytes", limit)}
+	}
+	reply := &raw{status: res.StatusCode, media: res.Header.Get("Content-Type"), body: body}
+	reply.form = checkForm(res.Header, body, w.accepts)
+	return reply, nil
+}
+
+// checkForm refuses replies that are not what they claim to be.
+func checkForm(header http.Header, body []byte, accepts func(mediaType string) bool) *callError {
+	invalid := func(format string, args ...any) *callError {
+		return &callError{outcome: outcomeInvalid, detail: fmt.Sprintf(format, args...)}
+	}
+	if enc := header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return invalid("the reply is compressed, which was not asked for")
+	}
+	mediaType, params, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil {
+		return invalid("the reply has no readable content type")
+	}
+	if !accepts(mediaType) {
+		return invalid("the reply is not of a media type of the register's transport")
+	}
+	if charset, declared := params["charset"], declaredEncoding(body); charset != "" && !sameEncoding(charset, declared) { // RFC 7303 3.2
+		return invalid("content type and XML declaration name different encodings")
+	}
+	return nil
+}
+
+// declaredEncoding finds the encoding of an XML declaration; UTF-8 when there is none.
+func declaredEncoding(body []byte) string {
+	head := string(body[:min(len(body), 200)])
+	head = strings.TrimPrefix(head, "\ufeff")
+	switch {
+	case strings.HasPrefix(head, "\xff\xfe"), strings.HasPrefix(head, "\xfe\xff"):
+		return "utf-16"
+	case !strings.HasPrefix(head, "<?xml"):
+		return "utf-8"
+	}
+	decl, _, _ := strings.Cut(head, "?>")
+	_, after, found := strings.Cut(decl, "encoding")
+	after = strings.TrimLeft(after, " \t\r\n=")
+	if !found || after == "" {
+		return "utf-8"
+	}
+	enc, _, _ := strings.Cut(after[1:], after[:1])
+	return enc
+}
+
+func sameEncoding(a, b string) bool {
+	plain := func(s string) string {
+		s = strings.ToLower(strings.ReplaceAll(s, "_", "-"))
+		switch s {
+		case "utf8", "us-ascii", "ascii":
+			return "utf-8" // ASCII is UTF-8
+		case "latin1":
+			return "iso-8859-1"
+		case "utf-16le", "utf-16be":
+			return "utf-16"
+		}
+		return s
+	}
+	return plain(a) == plain(b)
+}
