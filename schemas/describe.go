@@ -15,12 +15,12 @@ const maxReported = 5
 
 // describe names places and rules of the broken leaves. The validator's own text
 // quotes values and unknown names of the document; both may be a person.
-func (s *schemaSet) describe(e *jsonschema.ValidationError) string {
+func (set *Set) describe(e *jsonschema.ValidationError) string {
 	var out []string
 	var walk func(*jsonschema.ValidationError)
 	walk = func(e *jsonschema.ValidationError) {
 		if len(e.Causes) == 0 {
-			out = append(out, s.pointer(e.InstanceLocation)+": "+rule(e.ErrorKind))
+			out = append(out, set.pointer(e.InstanceLocation)+": "+rule(e.ErrorKind))
 			return
 		}
 		for _, c := range e.Causes {
@@ -38,14 +38,14 @@ func (s *schemaSet) describe(e *jsonschema.ValidationError) string {
 
 // pointer returns a JSON pointer. A token that no schema knows came from the
 // document and is shown as *.
-func (s *schemaSet) pointer(tokens []string) string {
+func (set *Set) pointer(tokens []string) string {
 	if len(tokens) == 0 {
 		return "(root)"
 	}
 	var b strings.Builder
 	for _, t := range tokens {
 		b.WriteByte('/')
-		if n, err := strconv.Atoi(t); s.names[t] || err == nil && n >= 0 && n < 1000 {
+		if n, err := strconv.Atoi(t); set.names[t] || err == nil && n >= 0 && n < 1000 {
 			b.WriteString(t)
 		} else {
 			b.WriteByte('*')
@@ -71,6 +71,8 @@ func rule(k jsonschema.ErrorKind) string {
 		return fmt.Sprintf("minItems: %d", k.Want)
 	case *kind.MaxItems:
 		return fmt.Sprintf("maxItems: %d", k.Want)
+	case *kind.Enum:
+		return "enum: " + words(k.Want)
 	case *kind.Pattern:
 		return "pattern: " + k.Want
 	}
@@ -78,4 +80,15 @@ func rule(k jsonschema.ErrorKind) string {
 		return path[0]
 	}
 	return "not allowed"
+}
+
+// words lists the texts that an enum allows.
+func words(want []any) string {
+	var out []string
+	for _, w := range want {
+		if w, ok := w.(string); ok {
+			out = append(out, w)
+		}
+	}
+	return strings.Join(out, ", ")
 }

@@ -71,6 +71,19 @@ func check(name, what string, doc []byte) error {
 	if err != nil {
 		return canon.NewFault(canon.CodeInternal, err, "schemas cannot be compiled")
 	}
+	return set.Check(name, what, doc)
+}
+
+// A Set is the schemas of one folder, compiled. It is immutable and safe for
+// concurrent use.
+type Set struct {
+	schemas map[string]*jsonschema.Schema
+	names   map[string]bool // every property name that a schema knows
+}
+
+// Check returns nil when doc keeps the schema of that file, otherwise a
+// *canon.Fault as Validate does; what names the document for people.
+func (set *Set) Check(name, what string, doc []byte) error {
 	schema, ok := set.schemas[name]
 	if !ok {
 		return canon.NewFault(canon.CodeMessageInvalid, nil, "no schema for %q", what)
@@ -89,15 +102,14 @@ func check(name, what string, doc []byte) error {
 	return nil
 }
 
-type schemaSet struct {
-	schemas map[string]*jsonschema.Schema
-	names   map[string]bool // every property name that a schema knows
-}
+// compiled builds the validators at first use. They hold no state; what they are
+// built from is part of the program.
+var compiled = sync.OnceValues(func() (*Set, error) { return Compile(files, base, "parts.") })
 
-// compiled builds the validators at first use. They hold no state and are safe
-// for concurrent use; what they are built from is part of the program.
-var compiled = sync.OnceValues(func() (*schemaSet, error) {
-	names, err := fs.Glob(files, "*.json")
+// Compile builds the validators of the *.json in fsys, whose identifiers are base
+// and the name of the file. Files that begin with shared only serve the others.
+func Compile(fsys fs.FS, base, shared string, formats ...*jsonschema.Format) (*Set, error) {
+	names, err := fs.Glob(fsys, "*.json")
 	if err != nil {
 		return nil, err
 	}
@@ -105,9 +117,16 @@ var compiled = sync.OnceValues(func() (*schemaSet, error) {
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
 	c.UseLoader(jsonschema.SchemeURLLoader{}) // no schema comes from a disk or a network
-	set := &schemaSet{schemas: make(map[string]*jsonschema.Schema), names: make(map[string]bool)}
+	for _, f := range formats {
+		c.RegisterFormat(f)
+	}
+	set := &Set{schemas: make(map[string]*jsonschema.Schema), names: make(map[string]bool)}
 	for _, name := range names {
-		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(file(name)))
+		text, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, fmt.Errorf("reading schema %s: %w", name, err)
+		}
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 		if err != nil {
 			return nil, fmt.Errorf("reading schema %s: %w", name, err)
 		}
@@ -117,7 +136,7 @@ var compiled = sync.OnceValues(func() (*schemaSet, error) {
 		set.collect(doc)
 	}
 	for _, name := range names {
-		if strings.HasPrefix(name, "parts.") {
+		if strings.HasPrefix(name, shared) {
 			continue
 		}
 		if set.schemas[name], err = c.Compile(base + name); err != nil {
@@ -125,22 +144,22 @@ var compiled = sync.OnceValues(func() (*schemaSet, error) {
 		}
 	}
 	return set, nil
-})
+}
 
-func (s *schemaSet) collect(doc any) {
+func (set *Set) collect(doc any) {
 	switch doc := doc.(type) {
 	case map[string]any:
 		for key, v := range doc {
 			if props, ok := v.(map[string]any); ok && key == "properties" {
 				for name := range props {
-					s.names[name] = true
+					set.names[name] = true
 				}
 			}
-			s.collect(v)
+			set.collect(v)
 		}
 	case []any:
 		for _, v := range doc {
-			s.collect(v)
+			set.collect(v)
 		}
 	}
 }
