@@ -62,6 +62,10 @@ type ParseError struct {
 	Reason    Reason
 	Msg       string
 	Err       error // the reader's error for ReasonRead
+
+	// For ReasonEncoding: what the declaration says, and what the bytes show, as far
+	// as either is known.
+	Declared, Found string
 }
 
 func (e *ParseError) Error() string {

@@ -24,17 +24,10 @@ type parser struct {
 	byURI map[string]int32
 }
 
-func parse(raw string, lim Limits) (*Document, error) {
-	src, as, err := decode(raw)
-	if err != nil {
+func parse(raw string, say Encoding, lim Limits) (*Document, error) {
+	p := &parser{lim: lim, scope: -1}
+	if err := p.decode(raw, say); err != nil {
 		return nil, err
-	}
-	p := &parser{src: src, lim: lim, scope: -1}
-	if err := p.declaration(as); err != nil {
-		return nil, err
-	}
-	if !utf8.ValidString(p.src) {
-		return nil, p.fail(firstInvalidUTF8(p.src), ReasonEncoding, "not UTF-8")
 	}
 	// The floor on bytes a node keeps a hostile document from reserving much.
 	declared := min(strings.Count(p.src, "xmlns"), len(p.src)/16+4, lim.MaxNodes)

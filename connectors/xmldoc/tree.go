@@ -483,7 +483,7 @@ func Parse(r io.Reader, limits Limits) (*Document, error) {
 	if n > int64(limits.MaxBytes) {
 		return nil, tooLarge(limits)
 	}
-	return parse(b.String(), limits)
+	return parse(b.String(), EncodingUnset, limits)
 }
 
 // ParseBytes reads one document from b, which is copied.
@@ -492,7 +492,18 @@ func ParseBytes(b []byte, limits Limits) (*Document, error) {
 	if len(b) > limits.MaxBytes {
 		return nil, tooLarge(limits)
 	}
-	return parse(string(b), limits)
+	return parse(string(b), EncodingUnset, limits)
+}
+
+// ParseAs reads one document from b, which is copied, in the encoding given, whatever
+// its declaration says: for senders who are known to declare another one. A byte order
+// mark that contradicts is refused. EncodingUnset leaves it to the document.
+func ParseAs(b []byte, as Encoding, limits Limits) (*Document, error) {
+	limits = limits.withDefaults()
+	if len(b) > limits.MaxBytes {
+		return nil, tooLarge(limits)
+	}
+	return parse(string(b), as, limits)
 }
 
 // ParseKept reads one document from b, which is kept as the document's source: the
@@ -502,7 +513,7 @@ func ParseKept(b []byte, limits Limits) (*Document, error) {
 	if len(b) > limits.MaxBytes {
 		return nil, tooLarge(limits)
 	}
-	return parse(unsafe.String(unsafe.SliceData(b), len(b)), limits)
+	return parse(unsafe.String(unsafe.SliceData(b), len(b)), EncodingUnset, limits)
 }
 
 func tooLarge(l Limits) error {
