@@ -193,6 +193,7 @@ func (d *Definition) read(reply *raw, in any) result {
 		return result{outcome: outcomeInvalid, detail: detail, err: err}
 	}
 	a := answer{}
+	reply.encoding = d.reply.encoding
 	if reply.form == nil {
 		a = d.transport.read(reply)
 	}

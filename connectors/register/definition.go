@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
 	"oncegate/mapping/yamldoc"
 	"oncegate/schemas/canon"
@@ -56,6 +57,7 @@ type reply struct {
 	issuedOn *mapping.Expr
 	record   *mapping.Program
 	same     []sameRule
+	encoding xmldoc.Encoding
 }
 
 // sameRule says what a record must share with the query: a register that answers
@@ -236,7 +238,8 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 		root.Fault("missing key %q", "reply")
 		return
 	}
-	f := v.Fields("outcomes", "hits", "issued_on", "rules", "same")
+	f := v.Fields("outcomes", "hits", "issued_on", "rules", "same", "encoding")
+	d.reply.encoding = readEncoding(f["encoding"])
 	for _, item := range f["outcomes"].Items() {
 		o := item.Fields("when", "means", "available")
 		if !o["when"].Exists() {

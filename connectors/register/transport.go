@@ -58,11 +58,12 @@ type request struct {
 
 // raw is a reply as it came, whole and within the limits.
 type raw struct {
-	status int               // of HTTP; 0 for a transport without
-	media  string            // content type; empty where nobody said
-	body   []byte            // without the parts of a multipart reply
-	parts  map[string][]byte // of a multipart reply, by Content-ID
-	form   *callError        // why the body cannot be what it should: the status may speak in its place
+	status   int               // of HTTP; 0 for a transport without
+	media    string            // content type; empty where nobody said
+	body     []byte            // without the parts of a multipart reply
+	parts    map[string][]byte // of a multipart reply, by Content-ID
+	encoding xmldoc.Encoding   // where the definition knows better than the document
+	form     *callError        // why the body cannot be what it should: the status may speak in its place
 }
 
 // answer is the part of a reply that rules read.

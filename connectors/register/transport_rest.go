@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
 	"oncegate/mapping/yamldoc"
 )
@@ -173,7 +172,7 @@ func (t *rest) request(in any, query *mapping.Element) (*request, error) {
 }
 
 func (t *rest) read(r *raw) answer {
-	doc, err := xmldoc.ParseBytes(r.body, xmldoc.Limits{})
+	doc, err := r.document()
 	if err != nil {
 		return unreadable(err)
 	}

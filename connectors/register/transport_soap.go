@@ -61,7 +61,7 @@ func (t *soap) request(_ any, query *mapping.Element) (*request, error) {
 }
 
 func (t *soap) read(r *raw) answer {
-	doc, err := xmldoc.ParseBytes(r.body, xmldoc.Limits{})
+	doc, err := r.document()
 	if err != nil {
 		return unreadable(err)
 	}

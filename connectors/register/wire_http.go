@@ -64,63 +64,24 @@ func (w *httpWire) exchange(ctx context.Context, r *request) (*raw, error) {
 		return nil, &callError{outcome: outcomeInvalid, detail: fmt.Sprintf("the reply is larger than %d bytes", limit)}
 	}
 	reply := &raw{status: res.StatusCode, media: res.Header.Get("Content-Type"), body: body}
-	reply.form = checkForm(res.Header, body, w.accepts)
+	reply.form = checkForm(res.Header, w.accepts)
 	return reply, nil
 }
 
 // checkForm refuses replies that are not what they claim to be.
-func checkForm(header http.Header, body []byte, accepts func(mediaType string) bool) *callError {
+func checkForm(header http.Header, accepts func(mediaType string) bool) *callError {
 	invalid := func(format string, args ...any) *callError {
 		return &callError{outcome: outcomeInvalid, detail: fmt.Sprintf(format, args...)}
 	}
 	if enc := header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return invalid("the reply is compressed, which was not asked for")
 	}
-	mediaType, params, err := mime.ParseMediaType(header.Get("Content-Type"))
+	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
 		return invalid("the reply has no readable content type")
 	}
 	if !accepts(mediaType) {
 		return invalid("the reply is not of a media type of the register's transport")
 	}
-	if charset, declared := params["charset"], declaredEncoding(body); charset != "" && !sameEncoding(charset, declared) { // RFC 7303 3.2
-		return invalid("content type and XML declaration name different encodings")
-	}
 	return nil
-}
-
-// declaredEncoding finds the encoding of an XML declaration; UTF-8 when there is none.
-func declaredEncoding(body []byte) string {
-	head := string(body[:min(len(body), 200)])
-	head = strings.TrimPrefix(head, "\ufeff")
-	switch {
-	case strings.HasPrefix(head, "\xff\xfe"), strings.HasPrefix(head, "\xfe\xff"):
-		return "utf-16"
-	case !strings.HasPrefix(head, "<?xml"):
-		return "utf-8"
-	}
-	decl, _, _ := strings.Cut(head, "?>")
-	_, after, found := strings.Cut(decl, "encoding")
-	after = strings.TrimLeft(after, " \t\r\n=")
-	if !found || after == "" {
-		return "utf-8"
-	}
-	enc, _, _ := strings.Cut(after[1:], after[:1])
-	return enc
-}
-
-func sameEncoding(a, b string) bool {
-	plain := func(s string) string {
-		s = strings.ToLower(strings.ReplaceAll(s, "_", "-"))
-		switch s {
-		case "utf8", "us-ascii", "ascii":
-			return "utf-8" // ASCII is UTF-8
-		case "latin1":
-			return "iso-8859-1"
-		case "utf-16le", "utf-16be":
-			return "utf-16"
-		}
-		return s
-	}
-	return plain(a) == plain(b)
 }
