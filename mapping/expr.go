@@ -51,7 +51,7 @@ var errBudget = errors.New("the rules do too much work on this input")
 // machine is the state of one run. It is reused, never shared.
 type machine struct {
 	tree   tree
-	load   *loader
+	load   *Loader
 	budget int
 	stack  []nodeID // node sets being held
 	cands  []nodeID // candidates of steps with predicates
@@ -59,6 +59,8 @@ type machine struct {
 	size   int
 	trace  bool
 	fed    []nodeID // nodes whose text the current rule took
+	root   Node     // of a trace: it may know places
+	cover  *coverRun
 }
 
 func (m *machine) charge(n int) error {
@@ -73,6 +75,7 @@ func (m *machine) nodeText(id nodeID) (string, error) {
 	text := m.tree.text(id)
 	if m.trace {
 		m.fed = append(m.fed, id)
+		m.cover.read(m, id)
 	}
 	return trimSpace(text), m.charge(1 + len(text)/16)
 }
@@ -96,13 +99,17 @@ func (m *machine) textOf(v value, at int) (string, error) {
 		case 1:
 			return m.nodeText(v.nodes[0])
 		}
-		return "", &exprError{at, fmt.Sprintf("%d nodes where one is wanted: choose with a condition such as [1], or use join()", len(v.nodes))}
+		return "", tooMany(len(v.nodes), at)
 	case TypeNumber:
 		return formatNumber(v.num), nil
 	case TypeBool:
 		return strconv.FormatBool(v.truth), nil
 	}
 	return v.text, nil
+}
+
+func tooMany(nodes, at int) error {
+	return &exprError{at, fmt.Sprintf("%d nodes where one is wanted: choose with a condition such as [1], or use join()", nodes)}
 }
 
 func formatNumber(f float64) string {
@@ -184,18 +191,23 @@ type literal struct {
 	v  value
 }
 
-func (e *literal) typ() Type                             { return e.v.kind }
-func (e *literal) offset() int                           { return e.at }
-func (e *literal) eval(*machine, nodeID) (value, error)  { return e.v, nil }
-func (e *logic) typ() Type                               { return TypeBool }
-func (e *logic) offset() int                             { return e.left.offset() }
-func (e *comparison) typ() Type                          { return TypeBool }
-func (e *comparison) offset() int                        { return e.left.offset() }
-func (e *call) typ() Type                                { return e.fn.Returns }
-func (e *call) offset() int                              { return e.at }
-func (e *path) typ() Type                                { return TypeNodes }
-func (e *path) offset() int                              { return e.at }
-func (e *path) eval(m *machine, n nodeID) (value, error) { return m.selectNodes(e, n) }
+func (e *literal) typ() Type                            { return e.v.kind }
+func (e *literal) offset() int                          { return e.at }
+func (e *literal) eval(*machine, nodeID) (value, error) { return e.v, nil }
+func (e *logic) typ() Type                              { return TypeBool }
+func (e *logic) offset() int                            { return e.left.offset() }
+func (e *comparison) typ() Type                         { return TypeBool }
+func (e *comparison) offset() int                       { return e.left.offset() }
+func (e *call) typ() Type                               { return e.fn.Returns }
+func (e *call) offset() int                             { return e.at }
+func (e *path) typ() Type                               { return TypeNodes }
+func (e *path) offset() int                             { return e.at }
+
+func (e *path) eval(m *machine, n nodeID) (value, error) {
+	v, err := m.selectNodes(e, n)
+	m.cover.found(m, v.nodes)
+	return v, err
+}
 
 // logic is "and" and "or".
 type logic struct {
@@ -337,11 +349,7 @@ func (c *callCtx) n() int { return len(c.call.args) }
 func (c *callCtx) arg(i int) (value, error) { return c.call.args[i].eval(c.m, c.node) }
 
 func (c *callCtx) text(i int) (string, error) {
-	v, err := c.arg(i)
-	if err != nil {
-		return "", err
-	}
-	return c.m.textOf(v, c.call.args[i].offset())
+	return c.m.text(c.call.args[i], c.node)
 }
 
 // word is an argument written in the rule itself.

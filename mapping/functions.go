@@ -202,6 +202,7 @@ func choiceFunctions() []Function {
 				if err != nil {
 					return value{}, err
 				}
+				c.m.cover.choice(c.call, b)
 				i := 1
 				if !b {
 					i = 2

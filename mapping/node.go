@@ -1,18 +1,14 @@
 package mapping
 
 // Node is an element of XML as mapping sees it. Whoever parses XML implements
-// it; methods are called from one goroutine during Run only.
+// it; it is called from one goroutine, and once for each run.
 type Node interface {
-	// Name is the expanded name of the element; space is empty for no namespace.
-	Name() (space, local string)
-	// Attributes calls yield for each attribute in document order, namespace
-	// declarations excepted, until yield returns false.
-	Attributes(yield func(space, local, value string) bool)
-	// Content calls yield for each child in document order, until yield returns
-	// false: an element (child is not nil) or a run of text (child is nil).
-	// Comments and processing instructions are left out, CDATA is text. A child
-	// need not outlive its yield: an implementation may use one for all.
-	Content(yield func(child Node, text string) bool)
+	// Load shows the element and everything below it to l in document order:
+	// Open, then Attr for each attribute (namespace declarations excepted), then
+	// Text and nested elements as they come, then Close. Comments and processing
+	// instructions are left out, CDATA is text, and one text may come in pieces.
+	// The texts must not change while what was made of them is in use.
+	Load(l *Loader)
 }
 
 // A Name is an expanded name with the prefix that the rules write for it.
@@ -43,23 +39,16 @@ func (e *Element) AsNode() Node { return elementNode{e} }
 
 type elementNode struct{ e *Element }
 
-func (n elementNode) Name() (space, local string) { return n.e.Name.Space, n.e.Name.Local }
-
-func (n elementNode) Attributes(yield func(space, local, value string) bool) {
-	for _, a := range n.e.Attrs {
-		if !yield(a.Name.Space, a.Name.Local, a.Value) {
-			return
-		}
-	}
-}
-
-func (n elementNode) Content(yield func(child Node, text string) bool) {
-	if n.e.Text != "" && !yield(nil, n.e.Text) {
+func (n elementNode) Load(l *Loader) {
+	if !l.Open(n.e.Name.Space, n.e.Name.Local) {
 		return
 	}
-	for _, c := range n.e.Children {
-		if !yield(elementNode{c}, "") {
-			return
-		}
+	for _, a := range n.e.Attrs {
+		l.Attr(a.Name.Space, a.Name.Local, a.Value)
 	}
+	l.Text(n.e.Text)
+	for _, c := range n.e.Children {
+		elementNode{c}.Load(l)
+	}
+	l.Close()
 }

@@ -19,7 +19,14 @@ const (
 type grammar struct {
 	names    *names
 	prefixes map[string]string
-	xml      bool // the input is XML: prefixes and attributes exist
+	used     map[string]bool // prefixes that were used; may be nil
+	xml      bool            // the input is XML: prefixes and attributes exist
+}
+
+func (g *grammar) use(prefix string) {
+	if g.used != nil {
+		g.used[prefix] = true
+	}
 }
 
 // parser reads one expression by recursive descent. The first fault is kept and
@@ -264,6 +271,7 @@ func (p *parser) path() expr {
 		case p.take("/"):
 			deep = false
 		default:
+			e.plain = e.isPlain()
 			return e
 		}
 		if s.axis == axisAttribute || s.test == testText {
@@ -332,6 +340,7 @@ func (p *parser) nameTest(s step) step {
 		space := ""
 		if s.axis == axisChild && p.g.xml {
 			space = p.g.prefixes[""] // the default namespace never holds for attributes
+			p.g.use("")
 		}
 		if !p.g.xml && strings.Contains(name, ".") {
 			p.fail(at+strings.IndexByte(name, '.'), "put / between the names of fields")
@@ -340,6 +349,7 @@ func (p *parser) nameTest(s step) step {
 		return s
 	}
 	space, known := p.g.prefixes[name]
+	p.g.use(name)
 	switch {
 	case !p.g.xml:
 		p.fail(at, "values have no namespaces; name the field without a prefix")

@@ -8,6 +8,91 @@ type path struct {
 	absolute bool
 	steps    []step
 	tangled  bool // may find a node twice or out of order
+	plain    bool // child/child/@attribute by name, without conditions
+}
+
+// isPlain tells paths that need no stack.
+func (p *path) isPlain() bool {
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.deep || s.test != testName || len(s.preds) > 0 || s.axis != axisChild && s.axis != axisAttribute {
+			return false
+		}
+	}
+	return len(p.steps) > 0
+}
+
+// only counts what a plain path finds and keeps the last of it.
+func (m *machine) only(steps []step, n nodeID, last *nodeID) int {
+	if n&(attrBit|textBit) != 0 {
+		return 0
+	}
+	s, node, count := &steps[0], &m.tree.nodes[n], 0
+	if s.axis == axisAttribute {
+		m.budget -= int(node.nattrs)
+		if len(steps) > 1 { // nothing stands below an attribute
+			return 0
+		}
+		for i := node.attrs; i < node.attrs+node.nattrs; i++ {
+			if m.tree.attrs[i].name == s.name {
+				*last = nodeID(i) | attrBit
+				count++
+			}
+		}
+		return count
+	}
+	for c := node.first; c != none; {
+		m.budget--
+		child := &m.tree.nodes[c]
+		if child.name == s.name {
+			if len(steps) > 1 {
+				count += m.only(steps[1:], c, last)
+			} else {
+				*last = c
+				count++
+			}
+		}
+		c = child.next
+	}
+	return count
+}
+
+// text is the text of an expression at a node. Most rules name one element or
+// attribute: these do not build a node set.
+func (m *machine) text(e expr, ctx nodeID) (string, error) {
+	switch e := e.(type) {
+	case *literal:
+		if e.v.kind == TypeText {
+			return e.v.text, nil
+		}
+	case *path:
+		if !e.plain || m.trace {
+			break
+		}
+		if e.absolute {
+			ctx = 0
+		}
+		var id nodeID
+		found := m.only(e.steps, ctx, &id)
+		if err := m.charge(1); err != nil {
+			return "", err
+		}
+		switch found {
+		case 0:
+			return "", nil
+		case 1:
+			return m.nodeText(id)
+		}
+		return "", tooMany(found, e.at)
+	}
+	low := len(m.stack)
+	v, err := e.eval(m, ctx)
+	if err != nil {
+		return "", err
+	}
+	text, err := m.textOf(v, e.offset())
+	m.stack = m.stack[:low]
+	return text, err
 }
 
 type axis int
@@ -66,6 +151,9 @@ func (m *machine) walk(steps []step, n nodeID) error {
 	}
 	s := &steps[0]
 	if !s.deep {
+		if s.axis == axisChild && s.test == testName && len(s.preds) == 0 {
+			return m.children(s, steps[1:], n)
+		}
 		return m.step(s, steps[1:], n)
 	}
 	if n&(attrBit|textBit) != 0 {
@@ -90,6 +178,25 @@ func (m *machine) walk(steps []step, n nodeID) error {
 		}
 	}
 	return nil
+}
+
+// children takes the step that most paths are made of.
+func (m *machine) children(s *step, rest []step, n nodeID) error {
+	if err := m.charge(1); err != nil || n&(attrBit|textBit) != 0 {
+		return err
+	}
+	for c := m.tree.nodes[n].first; c != none; c = m.tree.nodes[c].next {
+		if m.budget--; m.tree.nodes[c].name != s.name {
+			continue
+		}
+		if len(rest) == 0 {
+			m.budget--
+			m.stack = append(m.stack, c)
+		} else if err := m.walk(rest, c); err != nil {
+			return err
+		}
+	}
+	return m.charge(0)
 }
 
 // matches tests an element by name.

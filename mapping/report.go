@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -32,16 +33,48 @@ func (c Code) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[redacted]") }
 // LogValue prints no content.
 func (c Code) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
+// Content is a text of an input or of an outcome. It may be about a person, so
+// it does not print (style 22); those who show it to its owner convert it.
+type Content string
+
+// Format prints no content, whatever the verb.
+func (c Content) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[redacted]") }
+
+// LogValue prints no content.
+func (c Content) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
 // A Feed says which nodes of the input fed one field of the outcome, through
-// which rule. Sources is empty for a constant.
+// which rule.
 type Feed struct {
-	Target  string
-	Sources []string
-	Line    int
-	Col     int
+	Target  string   `json:"target"`         // people[1].name, or b:Find/b:Person/@id
+	Value   Content  `json:"value"`          // as it was written
+	Expr    string   `json:"expr,omitempty"` // of the rule; empty for a constant
+	List    string   `json:"list,omitempty"` // the code list that translated
+	Sources []Source `json:"sources,omitempty"`
+	Line    int      `json:"line"` // of the rule
+	Col     int      `json:"col"`
 }
 
-type reportBuilder struct{ r Report }
+// A Source is one node of the input. Line and Col are of its element's start tag
+// when the input is a Placer, else 0.
+type Source struct {
+	Path string `json:"path"`
+	Line int    `json:"line,omitempty"`
+	Col  int    `json:"col,omitempty"`
+}
+
+// A Placer is a Node that knows where its elements stand. Only a trace asks.
+type Placer interface {
+	// Place is line and column of the element that child numbers lead to from
+	// the root: none for the root, 0 and 2 for the third child of the first.
+	Place(path []int) (line, col int)
+}
+
+type reportBuilder struct {
+	r      Report
+	within []string       // paths of the records or elements being filled
+	counts map[string]int // items of each list so far
+}
 
 func (b *reportBuilder) unmapped(r *rule, code string) {
 	line, _ := r.at.Place()
@@ -56,13 +89,99 @@ func (b *reportBuilder) unmapped(r *rule, code string) {
 	}
 }
 
-func (b *reportBuilder) feed(r *rule, prefix []string, t *tree, fed []nodeID) {
+// path names the place that a rule writes to next; list is what to count when
+// something was written there.
+func (b *reportBuilder) path(r *rule) (path, list string) {
+	path = r.name
+	if len(b.within) > 0 {
+		outer := b.within[len(b.within)-1]
+		switch {
+		case r.target.fields != nil:
+			path = outer + "." + path
+		case path == ".":
+			path = outer
+		default:
+			path = outer + "/" + path
+		}
+	}
+	if !r.target.append && (r.each == nil || r.target.fields != nil) {
+		return path, ""
+	}
+	path = strings.TrimSuffix(path, "[]")
+	return path + "[" + strconv.Itoa(b.counts[path]+1) + "]", path
+}
+
+func (b *reportBuilder) count(list string) {
+	if list == "" {
+		return
+	}
+	if b.counts == nil {
+		b.counts = map[string]int{}
+	}
+	b.counts[list]++
+}
+
+// enter and leave bracket the filling of a nested record or element.
+func (b *reportBuilder) enter(r *rule) {
+	path, list := b.path(r)
+	b.within = append(b.within, path)
+	b.count(list)
+}
+
+func (b *reportBuilder) leave(r *rule, kept bool) {
+	path := b.within[len(b.within)-1]
+	b.within = b.within[:len(b.within)-1]
+	if _, list := b.path(r); list != "" && !kept {
+		b.counts[path[:strings.LastIndexByte(path, '[')]]--
+	}
+}
+
+func (b *reportBuilder) feed(r *rule, m *machine, text string) {
+	if len(b.r.Lineage) >= maxFeeds {
+		return
+	}
 	line, col := r.at.Place()
-	f := Feed{Target: strings.Join(append(slices.Clone(prefix), r.name), " "), Line: line, Col: col}
-	for _, id := range fed {
-		f.Sources = append(f.Sources, t.path(id))
+	path, list := b.path(r)
+	b.count(list)
+	f := Feed{Target: path, Value: Content(text), Line: line, Col: col}
+	if e := firstExpr(r.from, r.each); e != nil {
+		f.Expr = e.at.Text()
+	}
+	if r.list != nil {
+		f.List = r.list.name
+	}
+	for _, id := range m.fed {
+		f.Sources = append(f.Sources, m.source(id))
 	}
 	b.r.Lineage = append(b.r.Lineage, f)
+}
+
+// maxFeeds bounds the lineage of one run: it is for people to read.
+const maxFeeds = 100_000
+
+// source names a node of the input.
+func (m *machine) source(id nodeID) Source {
+	s := Source{Path: m.tree.path(id)}
+	p, ok := m.root.(Placer)
+	if !ok {
+		return s
+	}
+	if id&(attrBit|textBit) != 0 || m.tree.nodes[id].name == nameText {
+		id = m.tree.parent(id)
+	}
+	var path []int
+	for ; id > 0 && m.tree.nodes[id].parent > 0; id = m.tree.nodes[id].parent {
+		n := 0
+		for c := m.tree.nodes[m.tree.nodes[id].parent].first; c != id; c = m.tree.nodes[c].next {
+			if m.tree.nodes[c].name != nameText {
+				n++
+			}
+		}
+		path = append(path, n)
+	}
+	slices.Reverse(path)
+	s.Line, s.Col = p.Place(path)
+	return s
 }
 
 func (b *reportBuilder) finish() Report {

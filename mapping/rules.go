@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -22,7 +23,14 @@ type Direction int
 const (
 	XMLToValue Direction = iota + 1
 	ValueToXML
+	ValueToValue
 )
+
+func (d Direction) readsXML() bool { return d == XMLToValue }
+func (d Direction) makesXML() bool { return d == ValueToXML }
+
+// directions are their names in files; the first is what a missing key means.
+var directions = []string{"xml-to-value", "value-to-xml", "value-to-value"}
 
 // Limits of one program.
 const (
@@ -44,11 +52,8 @@ func Compile(file string, text []byte) (*Program, error) {
 		f["kind"].RequiredText(root, "kind")
 		f["kind"].Word("Mapping")
 		f["title"].Text()
-		dir := XMLToValue
 		f["direction"].RequiredText(root, "direction")
-		if f["direction"].Word("xml-to-value", "value-to-xml") == "value-to-xml" {
-			dir = ValueToXML
-		}
+		dir := Direction(1 + slices.Index(directions, f["direction"].Word(directions...)))
 		scope := NewScope(f["prefixes"], f["code_lists"])
 		if !f["rules"].Exists() {
 			root.Fault("missing key %q", "rules")
@@ -68,54 +73,41 @@ type Scope struct {
 	prefixes map[string]string
 	lists    map[string]*codeList
 	names    *names
-}
 
-// codeList translates codes of a register into codes of ours.
-type codeList struct {
-	name     string
-	forward  map[string]string
-	backward map[string]string
-	twice    map[string]bool // targets that several codes lead to
+	// What was compiled, for Lint.
+	declared []yamldoc.Entry // prefixes
+	used     map[string]bool // prefixes, and code lists after listMark
+	programs []*Program
+	exprs    []*Expr
 }
-
-// anyCode is the key for codes that a list does not name.
-const anyCode = "*"
 
 // NewScope reads prefixes and code lists; either may be missing.
 func NewScope(prefixes, lists yamldoc.Value) *Scope {
-	s := &Scope{prefixes: map[string]string{}, lists: map[string]*codeList{}, names: newNames()}
+	s := &Scope{prefixes: map[string]string{"xml": xmlNamespace}, lists: map[string]*codeList{}, names: newNames(), used: map[string]bool{}}
 	for _, e := range prefixes.Entries() {
 		uri := e.Value.Text()
 		switch {
+		case e.Key == "xml":
+			e.At.Fault("the prefix xml is known without a declaration")
 		case e.Key != "" && !isNCName(e.Key):
 			e.At.Fault("%q cannot be a prefix", e.Key)
 		case uri == "":
 			e.At.Fault("prefix %q needs a namespace", e.Key)
 		default:
 			s.prefixes[e.Key] = uri
+			s.declared = append(s.declared, e)
 		}
 	}
 	for _, e := range lists.Entries() {
-		l := &codeList{name: e.Key, forward: map[string]string{}, backward: map[string]string{}, twice: map[string]bool{}}
-		for _, c := range e.Value.Entries() {
-			to := c.Value.Text()
-			l.forward[c.Key] = to
-			if _, dup := l.backward[to]; dup {
-				l.twice[to] = true
-			}
-			if c.Key != anyCode {
-				l.backward[to] = c.Key
-			}
-		}
-		if len(l.forward) == 0 {
-			e.At.Fault("code list %q is empty", e.Key)
-		}
-		s.lists[e.Key] = l
+		s.lists[e.Key] = readList(e)
 	}
 	return s
 }
 
-// Prefixes are the declared prefixes and their namespaces.
+// xmlNamespace is bound to the prefix xml by Namespaces in XML 1.0, section 3.
+const xmlNamespace = "http://www.w3.org/XML/1998/namespace"
+
+// Prefixes are the prefixes and their namespaces.
 func (s *Scope) Prefixes() map[string]string { return s.prefixes }
 
 // Expr is one expression on its own, for those who ask questions of an input
@@ -139,7 +131,7 @@ func (s *Scope) expr(v yamldoc.Value, want Type, dir Direction) *Expr {
 		v.Fault("want an expression")
 		return nil
 	}
-	g := &grammar{names: s.names, prefixes: s.prefixes, xml: dir == XMLToValue}
+	g := &grammar{names: s.names, prefixes: s.prefixes, used: s.used, xml: dir.readsXML()}
 	e, fault := g.parseExpr(v.Text())
 	switch {
 	case fault != nil:
@@ -149,7 +141,9 @@ func (s *Scope) expr(v yamldoc.Value, want Type, dir Direction) *Expr {
 		v.FaultAt(e.offset(), "want a path")
 		return nil
 	}
-	return &Expr{e, v}
+	out := &Expr{e: e, at: v}
+	s.exprs = append(s.exprs, out)
+	return out
 }
 
 // rule is one compiled rule.
@@ -171,6 +165,9 @@ type rule struct {
 	unmapped         string
 	rules            []*rule
 	nested           bool
+
+	slots []int32 // of the fields of the target (shape.go)
+	shape *shape  // of the record that a nested rule makes
 }
 
 // target is where a rule writes to.
@@ -192,11 +189,13 @@ type ruleCompiler struct {
 func (s *Scope) Program(rules yamldoc.Value, dir Direction) *Program {
 	c := &ruleCompiler{scope: s, dir: dir}
 	p := &Program{scope: s, dir: dir, rules: c.list(rules, 0)}
-	if dir == ValueToXML {
+	if dir.makesXML() {
 		c.checkRoot(p.rules)
 	} else {
 		c.checkFields(p.rules)
+		p.shape = shapeOf(p.rules)
 	}
+	s.programs = append(s.programs, p)
 	p.pool.New = func() any { return newMachine(s) }
 	return p
 }
@@ -247,7 +246,7 @@ func (c *ruleCompiler) rule(v yamldoc.Value, depth int) *rule {
 	if f["rules"].Exists() {
 		r.nested = true
 		r.rules = c.list(f["rules"], depth+1)
-		if c.dir == XMLToValue {
+		if !c.dir.makesXML() {
 			c.checkFields(r.rules)
 		}
 	}
@@ -279,6 +278,7 @@ func (c *ruleCompiler) lookup(r *rule, f map[string]yamldoc.Value) {
 		return
 	}
 	list, ok := c.scope.lists[key.Text()]
+	c.scope.used[listMark+key.Text()] = true
 	if !ok {
 		key.Fault("there is no code list %q under code_lists", key.Text())
 		return
@@ -330,7 +330,7 @@ func (c *ruleCompiler) consistent(r *rule, v yamldoc.Value, f map[string]yamldoc
 	if r.hasFallback && r.required {
 		f["default"].Fault("a field with a default cannot be required")
 	}
-	if c.dir == ValueToXML {
+	if c.dir.makesXML() {
 		refuse("as", "is for values; XML holds text only")
 		if r.each != nil && (r.target.attr != nil || len(r.target.steps) == 0) {
 			r.at.Fault("each repeats an element; name one")
@@ -343,7 +343,7 @@ func (c *ruleCompiler) consistent(r *rule, v yamldoc.Value, f map[string]yamldoc
 // target reads what a rule writes to.
 func (c *ruleCompiler) target(v yamldoc.Value) target {
 	text := v.Text()
-	if c.dir == XMLToValue {
+	if !c.dir.makesXML() {
 		return fieldTarget(v, text)
 	}
 	var t target
@@ -385,6 +385,7 @@ func (c *ruleCompiler) xmlName(text string, isAttr bool) (Name, string) {
 		return n, ""
 	}
 	space, known := c.scope.prefixes[prefix]
+	c.scope.used[prefix] = true
 	if !known && has {
 		return n, fmt.Sprintf("prefix %q is not declared under prefixes", prefix)
 	}

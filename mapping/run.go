@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,6 +13,7 @@ type Program struct {
 	scope *Scope
 	dir   Direction
 	rules []*rule
+	shape *shape    // of the value that the rules make
 	pool  sync.Pool // of *machine: the memory of a run serves the next
 }
 
@@ -52,13 +52,16 @@ type Reading struct {
 func (p *Program) Read(n Node) (*Reading, error) { return p.read(n, false) }
 
 func (p *Program) read(n Node, trace bool) (*Reading, error) {
-	if p.dir != XMLToValue {
+	if !p.dir.readsXML() {
 		return nil, errors.New("this mapping makes XML: it cannot read any")
 	}
 	m := p.take(trace)
 	if err := m.load.loadXML(n, trace); err != nil {
 		p.give(m)
 		return nil, fmt.Errorf("reading the input: %w", err)
+	}
+	if trace {
+		m.root = n
 	}
 	m.allow()
 	return &Reading{p, m}, nil
@@ -74,10 +77,12 @@ func (p *Program) take(trace bool) *machine {
 // give returns a machine. Its memory must hold nothing of the person it read
 // about, and one huge input must not keep its room for ever.
 func (p *Program) give(m *machine) {
+	m.cover.end(m)
+	m.cover, m.root = nil, nil
 	if cap(m.tree.nodes)+cap(m.tree.attrs) > 1<<18 {
 		return
 	}
-	m.tree.forget()
+	m.load.forget()
 	p.pool.Put(m)
 }
 
@@ -139,6 +144,15 @@ func (e *Expr) place(err error) error {
 
 // Run runs the rules at the one node that from finds; nil means the document.
 func (r *Reading) Run(from *Expr) (any, Report, error) {
+	rec, report, err := r.Record(from)
+	if err != nil {
+		return nil, report, err
+	}
+	return rec.Value(), report, nil
+}
+
+// Record is Run with the outcome as it was made.
+func (r *Reading) Record(from *Expr) (*Record, Report, error) {
 	ctx := nodeID(0)
 	if from != nil {
 		v, err := r.eval(from)
@@ -150,15 +164,15 @@ func (r *Reading) Run(from *Expr) (any, Report, error) {
 		}
 		ctx = v.nodes[0]
 	}
-	run := &running{m: r.m}
-	out := &record{fields: map[string]any{}}
+	out := newRecordOut(r.p.shape)
+	run := &running{m: r.m, out: out}
 	r.m.stack = r.m.stack[:0]
-	run.all(r.p.rules, ctx, out)
+	run.all(r.p.rules, ctx)
 	report := run.report.finish()
 	if err := run.faults.Err(); err != nil {
 		return nil, report, err
 	}
-	return out.fields, report, nil
+	return out.rec, report, nil
 }
 
 func toError(err error) *Error {
@@ -169,15 +183,15 @@ func toError(err error) *Error {
 	return &Error{Msg: err.Error()}
 }
 
-// Build makes XML of a JSON-able value. The error is Errors, each at the place
+// Build makes XML of a Record or of a JSON-able value. The error is Errors, each at the place
 // of its rule.
-func (p *Program) Build(v any) (*Element, Report, error) { return p.build(v, false) }
+func (p *Program) Build(v any) (*Element, Report, error) { return p.build(v, false, nil) }
 
 // TraceBuild is Build with the lineage of every element in the report.
-func (p *Program) TraceBuild(v any) (*Element, Report, error) { return p.build(v, true) }
+func (p *Program) TraceBuild(v any) (*Element, Report, error) { return p.build(v, true, nil) }
 
-func (p *Program) build(v any, trace bool) (*Element, Report, error) {
-	if p.dir != ValueToXML {
+func (p *Program) build(v any, trace bool, follow func(*machine)) (*Element, Report, error) {
+	if !p.dir.makesXML() {
 		return nil, Report{}, errors.New("this mapping reads XML: it cannot make any")
 	}
 	m := p.take(trace)
@@ -186,16 +200,19 @@ func (p *Program) build(v any, trace bool) (*Element, Report, error) {
 		return nil, Report{}, fmt.Errorf("reading the input: %w", err)
 	}
 	m.allow()
-	run := &running{m: m}
-	out := &xmlOut{e: &Element{}}
-	run.all(p.rules, 0, out)
+	if follow != nil {
+		follow(m)
+	}
+	out := newXMLOut()
+	run := &running{m: m, out: out}
+	run.all(p.rules, 0)
 	report := run.report.finish()
 	if err := run.faults.Err(); err != nil {
 		return nil, report, err
 	}
-	switch len(out.e.Children) {
+	switch made := out.top().Children; len(made) {
 	case 1:
-		return out.e.Children[0], report, nil
+		return made[0], report, nil
 	case 0:
 		return nil, report, Errors{p.rules[0].at.ErrorAt(0, "the rules made no root element from this input")}
 	}
@@ -205,18 +222,18 @@ func (p *Program) build(v any, trace bool) (*Element, Report, error) {
 // running is one run of one program's rules.
 type running struct {
 	m      *machine
+	out    sink
 	faults Errors
 	report reportBuilder
-	prefix []string // targets around the current rule, for lineage
 	ended  bool
 }
 
 // sink is where rules write: a record or an element.
 type sink interface {
-	// open makes the place for a nested record or element.
-	open(r *rule) sink
-	// close keeps or drops what open made; it says whether it was kept.
-	close(r *rule, inner sink) bool
+	// open begins a nested record or element, which is written to until close.
+	open(r *rule)
+	// close keeps or drops what open began; it says whether it was kept.
+	close(r *rule) bool
 	// set writes one text.
 	set(r *rule, text string) error
 }
@@ -239,13 +256,13 @@ func (r *running) failed(e *Expr, err error) bool {
 	return true
 }
 
-func (r *running) all(rules []*rule, ctx nodeID, out sink) {
+func (r *running) all(rules []*rule, ctx nodeID) {
 	for _, one := range rules {
 		if r.ended {
 			return
 		}
 		low := len(r.m.stack)
-		r.one(one, ctx, out)
+		r.one(one, ctx)
 		r.m.stack = r.m.stack[:low]
 	}
 }
@@ -256,7 +273,7 @@ func (r *running) eval(e *Expr, ctx nodeID) (value, bool) {
 	return v, !r.failed(e, err)
 }
 
-func (r *running) one(one *rule, ctx nodeID, out sink) {
+func (r *running) one(one *rule, ctx nodeID) {
 	if r.m.budget--; r.m.budget < 0 {
 		r.ended = true
 		r.fault(one.at.ErrorAt(0, errBudget.Error()))
@@ -264,19 +281,22 @@ func (r *running) one(one *rule, ctx nodeID, out sink) {
 	}
 	if one.when != nil {
 		v, ok := r.eval(one.when, ctx)
+		if ok {
+			r.m.cover.condition(one, r.m.truthOf(v))
+		}
 		if !ok || !r.m.truthOf(v) {
 			return
 		}
 	}
 	if one.nested {
-		r.nested(one, ctx, out)
+		r.nested(one, ctx)
 		return
 	}
-	r.leaf(one, ctx, out)
+	r.leaf(one, ctx)
 }
 
 // nested runs the rules of a rule at each place it holds for.
-func (r *running) nested(one *rule, ctx nodeID, out sink) {
+func (r *running) nested(one *rule, ctx nodeID) {
 	where := []nodeID{ctx}
 	if source := firstExpr(one.each, one.from); source != nil {
 		v, ok := r.eval(source, ctx)
@@ -289,16 +309,20 @@ func (r *running) nested(one *rule, ctx nodeID, out sink) {
 		}
 		where = v.nodes
 	}
-	if r.m.trace {
-		r.prefix = append(r.prefix, one.name)
-		defer func() { r.prefix = r.prefix[:len(r.prefix)-1] }()
-	}
 	kept, faults := 0, len(r.faults)
 	for _, at := range where {
-		inner := out.open(one)
-		r.all(one.rules, at, inner)
-		if out.close(one, inner) {
+		if r.m.trace {
+			r.report.enter(one)
+		}
+		r.out.open(one)
+		r.all(one.rules, at)
+		keep := r.out.close(one)
+		if keep {
 			kept++
+		}
+		if r.m.trace {
+			r.report.leave(one, keep)
+			r.m.cover.fired(one, keep)
 		}
 		if r.ended {
 			return
@@ -319,9 +343,9 @@ func firstExpr(es ...*Expr) *Expr {
 }
 
 // leaf writes one text, or with each one text per node.
-func (r *running) leaf(one *rule, ctx nodeID, out sink) {
+func (r *running) leaf(one *rule, ctx nodeID) {
 	if one.each == nil {
-		if !r.write(one, ctx, out) && one.required && !r.ended {
+		if !r.write(one, ctx) && one.required && !r.ended {
 			r.fault(one.at.ErrorAt(0, "required, but the input has none"))
 		}
 		return
@@ -333,7 +357,7 @@ func (r *running) leaf(one *rule, ctx nodeID, out sink) {
 	wrote := false
 	for _, at := range v.nodes {
 		low := len(r.m.stack)
-		wrote = r.write(one, at, out) || wrote
+		wrote = r.write(one, at) || wrote
 		r.m.stack = r.m.stack[:low]
 		if r.ended {
 			return
@@ -346,7 +370,7 @@ func (r *running) leaf(one *rule, ctx nodeID, out sink) {
 
 // write makes the text of a leaf and writes it. It is false when there is none;
 // a fault counts as written, one report is enough.
-func (r *running) write(one *rule, ctx nodeID, out sink) bool {
+func (r *running) write(one *rule, ctx nodeID) bool {
 	r.m.fed = r.m.fed[:0]
 	text := one.literal
 	if !one.hasLiteral {
@@ -370,12 +394,13 @@ func (r *running) write(one *rule, ctx nodeID, out sink) bool {
 		r.fault(one.at.ErrorAt(0, err.Error()))
 		return true
 	}
-	if err := out.set(one, text); err != nil {
+	if err := r.out.set(one, text); err != nil {
 		r.fault(one.at.ErrorAt(0, err.Error()))
 		return true
 	}
 	if r.m.trace {
-		r.report.feed(one, r.prefix, &r.m.tree, r.m.fed)
+		r.report.feed(one, r.m, text)
+		r.m.cover.fired(one, true)
 	}
 	return true
 }
@@ -386,11 +411,8 @@ func (r *running) source(one *rule, ctx nodeID) (string, bool) {
 		text, err := r.m.nodeText(ctx)
 		return text, !r.failed(one.each, err)
 	}
-	v, ok := r.eval(one.from, ctx)
-	if !ok {
-		return "", false
-	}
-	text, err := r.m.textOf(v, one.from.e.offset())
+	r.m.pos, r.m.size = 1, 1
+	text, err := r.m.text(one.from.e, ctx)
 	return trimSpaceUnlessRaw(one.from.e, text), !r.failed(one.from, err)
 }
 
@@ -404,14 +426,12 @@ func trimSpaceUnlessRaw(e expr, text string) string {
 
 // translate looks a code up. It is false when the rule ends in a fault.
 func (r *running) translate(one *rule, code string) (string, bool) {
-	table := one.list.forward
-	if one.reverse {
-		table = one.list.backward
-	}
-	if to, ok := table[code]; ok {
+	if to, ok := one.list.find(code, one.reverse); ok {
+		r.m.cover.entry(one, code)
 		return to, true
 	}
 	if to, ok := one.list.forward[anyCode]; ok && !one.reverse {
+		r.m.cover.entry(one, anyCode)
 		r.report.unmapped(one, code)
 		return to, true
 	}
@@ -427,33 +447,33 @@ func (r *running) translate(one *rule, code string) (string, bool) {
 }
 
 // typed makes the JSON value that a rule wants.
-func typed(text, as string) (any, error) {
+func typed(text, as string) (slot, error) {
 	switch as {
 	case "integer":
 		if !isDecimal(text) || strings.Contains(text, ".") {
-			return nil, errors.New("not a whole number")
+			return slot{}, errors.New("not a whole number")
 		}
-		return canonicalNumber(text), nil
+		return slot{kind: slotNumber, text: canonicalNumber(text)}, nil
 	case "number":
 		if !isDecimal(text) {
-			return nil, errors.New("not a number")
+			return slot{}, errors.New("not a number")
 		}
-		return canonicalNumber(text), nil
+		return slot{kind: slotNumber, text: canonicalNumber(text)}, nil
 	case "boolean":
 		switch text { // xs:boolean
 		case "true", "1":
-			return true, nil
+			return slot{kind: slotTrue}, nil
 		case "false", "0":
-			return false, nil
+			return slot{kind: slotFalse}, nil
 		}
-		return nil, errors.New("not one of true, false, 1, 0")
+		return slot{}, errors.New("not one of true, false, 1, 0")
 	}
-	return text, nil
+	return slot{kind: slotText, text: text}, nil
 }
 
 // canonicalNumber keeps every digit of value and makes JSON of it: no plus, no
 // leading zeros, no bare point.
-func canonicalNumber(text string) json.Number {
+func canonicalNumber(text string) string {
 	sign := ""
 	switch text[0] {
 	case '-':
@@ -468,5 +488,5 @@ func canonicalNumber(text string) json.Number {
 	if has && fraction != "" {
 		whole += "." + fraction
 	}
-	return json.Number(sign + whole)
+	return sign + whole
 }

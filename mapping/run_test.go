@@ -43,11 +43,12 @@ func TestLineageNamesSourceTargetAndRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	name := "concat(n[@k = 'g'], ' ', n[@k = 'f'])"
 	want := []Feed{
-		{Target: "kind", Line: 6, Col: 10},
-		{Target: "people[] name", Sources: []string{"/r/p[1]/n[1]", "/r/p[1]/n[2]"}, Line: 10, Col: 14},
-		{Target: "people[] id", Sources: []string{"/r/p[1]/@id"}, Line: 11, Col: 14},
-		{Target: "people[] name", Sources: []string{"/r/p[2]/n"}, Line: 10, Col: 14},
+		{Target: "kind", Value: "x", Line: 6, Col: 10},
+		{Target: "people[1].name", Value: "Ana Vel", Expr: name, Sources: []Source{{Path: "/r/p[1]/n[1]"}, {Path: "/r/p[1]/n[2]"}}, Line: 10, Col: 14},
+		{Target: "people[1].id", Value: "1", Expr: "@id", Sources: []Source{{Path: "/r/p[1]/@id"}}, Line: 11, Col: 14},
+		{Target: "people[2].name", Value: "Eva", Expr: name, Sources: []Source{{Path: "/r/p[2]/n"}}, Line: 10, Col: 14},
 	}
 	if diff := cmp.Diff(want, report.Lineage); diff != "" {
 		t.Errorf("lineage (-want +got):\n%s", diff)
@@ -82,8 +83,7 @@ func TestDepthIsBounded(t *testing.T) {
 
 func TestTextInPiecesIsOneText(t *testing.T) {
 	p := compile(t, "rules: [{to: x, from: a}, {to: y, from: \"a/text()[1]\"}]")
-	e := &Element{Name: Name{Local: "a"}, Text: "one"}
-	v, _, err := p.Run(pieces{e.AsNode()})
+	v, _, err := p.Run(pieces{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,14 +93,14 @@ func TestTextInPiecesIsOneText(t *testing.T) {
 }
 
 // pieces gives its text as CDATA sections and comments would cut it.
-type pieces struct{ Node }
+type pieces struct{}
 
-func (p pieces) Content(yield func(Node, string) bool) {
+func (pieces) Load(l *Loader) {
+	l.Open("", "a")
 	for _, s := range []string{"one", " ", "two", " three"} {
-		if !yield(nil, s) {
-			return
-		}
+		l.Text(s)
 	}
+	l.Close()
 }
 
 func TestNumbersKeepTheirDigits(t *testing.T) {

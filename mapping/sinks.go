@@ -3,116 +3,195 @@ package mapping
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
-// record is the sink for values.
-type record struct {
-	fields map[string]any
+// recordOut is the sink for values. It fills the slots of one Record.
+type recordOut struct {
+	rec    *Record
+	within []openRecord // the record being filled is the last one
 }
 
-// at walks to the map that holds the last field of a target, making it.
-func (o *record) at(t *target) (map[string]any, string) {
-	here := o.fields
-	last := len(t.fields) - 1
-	for _, f := range t.fields[:last] {
-		next, ok := here[f].(map[string]any)
-		if !ok {
-			next = map[string]any{}
-			here[f] = next
-		}
-		here = next
+type openRecord struct {
+	shape *shape
+	at    int32 // its first slot
+	old   bool  // another rule filled it before
+}
+
+func newRecordOut(s *shape) *recordOut {
+	o := &recordOut{rec: &Record{shape: s}}
+	o.within = append(o.within, openRecord{shape: s, at: o.room(len(s.fields))})
+	return o
+}
+
+// room adds slots and says where they begin.
+func (o *recordOut) room(n int) int32 {
+	at := len(o.rec.slots)
+	if at+n > cap(o.rec.slots) {
+		o.rec.slots = slices.Grow(o.rec.slots, at+n)
 	}
-	return here, t.fields[last]
+	o.rec.slots = o.rec.slots[:at+n]
+	clear(o.rec.slots[at:])
+	return int32(at)
 }
 
-func (o *record) open(r *rule) sink {
+// slot is where a rule writes, the records on the way being made.
+func (o *recordOut) slot(r *rule) int32 {
+	in := &o.within[len(o.within)-1]
+	here, inner := in.at, in.shape
+	last := len(r.slots) - 1
+	for _, n := range r.slots[:last] {
+		at := here + n
+		inner = inner.fields[n].inner
+		if o.rec.slots[at].kind != slotRecord {
+			next := o.room(len(inner.fields))
+			o.rec.slots[at] = slot{kind: slotRecord, at: next}
+		}
+		here = o.rec.slots[at].at
+	}
+	return here + r.slots[last]
+}
+
+// made is the record that a target names, where there is one already.
+func (o *recordOut) made(r *rule) (at int32, ok bool) {
+	at = o.within[len(o.within)-1].at
+	for _, n := range r.slots {
+		v := &o.rec.slots[at+n]
+		if v.kind != slotRecord {
+			return 0, false
+		}
+		at = v.at
+	}
+	return at, true
+}
+
+func (o *recordOut) open(r *rule) {
+	in := openRecord{shape: r.shape}
 	if !r.target.append { // several rules may fill one record
-		here := any(o.fields)
-		for _, f := range r.target.fields {
-			m, ok := here.(map[string]any)
-			if !ok {
-				break
-			}
-			here = m[f]
-		}
-		if m, ok := here.(map[string]any); ok {
-			return &record{m}
-		}
+		in.at, in.old = o.made(r)
 	}
-	return &record{map[string]any{}}
+	if !in.old {
+		in.at = o.room(len(r.shape.fields))
+	}
+	o.within = append(o.within, in)
 }
 
-func (o *record) close(r *rule, inner sink) bool {
-	in := inner.(*record)
-	if len(in.fields) == 0 && !r.keepEmpty {
+func (o *recordOut) close(r *rule) bool {
+	in := o.within[len(o.within)-1]
+	o.within = o.within[:len(o.within)-1]
+	if in.old {
+		return true
+	}
+	if !r.keepEmpty && o.isEmpty(in) {
+		o.rec.slots = o.rec.slots[:in.at]
 		return false
 	}
-	here, field := o.at(&r.target)
-	if r.target.append {
-		list, _ := here[field].([]any)
-		here[field] = append(list, in.fields)
-	} else {
-		here[field] = in.fields
+	o.put(r, slot{kind: slotRecord, at: in.at})
+	return true
+}
+
+func (o *recordOut) isEmpty(in openRecord) bool {
+	for i := range o.rec.slots[in.at:][:len(in.shape.fields)] {
+		if o.rec.slots[int(in.at)+i].kind != slotAbsent {
+			return false
+		}
 	}
 	return true
 }
 
-func (o *record) set(r *rule, text string) error {
+func (o *recordOut) set(r *rule, text string) error {
 	v, err := typed(text, r.as)
-	if err != nil {
-		return err
+	if err == nil {
+		o.put(r, v)
 	}
-	here, field := o.at(&r.target)
-	switch {
-	case r.target.append:
-		list, _ := here[field].([]any)
-		here[field] = append(list, v)
-	case here[field] == nil: // of several rules with conditions the first wins
-		here[field] = v
+	return err
+}
+
+func (o *recordOut) put(r *rule, v slot) {
+	at := o.slot(r)
+	if !r.target.append {
+		if o.rec.slots[at].kind == slotAbsent || v.kind == slotRecord { // of several rules with conditions the first wins
+			o.rec.slots[at] = v
+		}
+		return
 	}
-	return nil
+	item := o.room(1)
+	o.rec.slots[item] = v
+	list := &o.rec.slots[at]
+	if list.kind != slotList {
+		*list = slot{kind: slotList, at: item}
+	} else {
+		o.rec.slots[list.last].next = item
+	}
+	list.last = item
 }
 
 // xmlOut is the sink for XML.
 type xmlOut struct {
-	e *Element
+	within []*Element // the element being filled is the last one
+	spare  []Element  // elements are made in blocks
+	block  int
 }
 
-// within walks to the parent of a target's last step. Elements on the way are
-// those made last, so that rules in a row fill one element.
-func (o *xmlOut) within(steps []Name) *Element {
-	here := o.e
+func newXMLOut() *xmlOut {
+	o := &xmlOut{}
+	o.within = append(o.within, o.make(Name{}, ""))
+	return o
+}
+
+func (o *xmlOut) make(name Name, text string) *Element {
+	if len(o.spare) == 0 {
+		o.block = min(max(8, 2*o.block), 128)
+		o.spare = make([]Element, o.block)
+	}
+	e := &o.spare[0]
+	o.spare = o.spare[1:]
+	e.Name, e.Text = name, text
+	return e
+}
+
+func (o *xmlOut) top() *Element { return o.within[len(o.within)-1] }
+
+// at walks to the parent of a target's last step. Elements on the way are those
+// made last, so that rules in a row fill one element.
+func (o *xmlOut) at(steps []Name) *Element {
+	here := o.top()
 	for _, s := range steps {
 		if n := len(here.Children); n > 0 && here.Children[n-1].Name.Space == s.Space && here.Children[n-1].Name.Local == s.Local {
 			here = here.Children[n-1]
 			continue
 		}
-		next := &Element{Name: s}
+		next := o.make(s, "")
 		here.Children = append(here.Children, next)
 		here = next
 	}
 	return here
 }
 
-func (o *xmlOut) open(r *rule) sink {
-	if len(r.target.steps) == 0 {
-		return &xmlOut{&Element{}}
+func (o *xmlOut) open(r *rule) {
+	var name Name
+	if n := len(r.target.steps); n > 0 {
+		name = r.target.steps[n-1]
 	}
-	return &xmlOut{&Element{Name: r.target.steps[len(r.target.steps)-1]}}
+	e := o.make(name, "")
+	e.Children = make([]*Element, 0, min(len(r.rules), 16))
+	o.within = append(o.within, e)
 }
 
-func (o *xmlOut) close(r *rule, inner sink) bool {
-	e := inner.(*xmlOut).e
+func (o *xmlOut) close(r *rule) bool {
+	e := o.top()
+	o.within = o.within[:len(o.within)-1]
 	if len(e.Children) == 0 && len(e.Attrs) == 0 && e.Text == "" && !r.keepEmpty {
 		return false
 	}
 	if len(r.target.steps) == 0 { // rules for the element itself
-		o.e.Attrs, o.e.Children = append(o.e.Attrs, e.Attrs...), append(o.e.Children, e.Children...)
-		o.e.Text += e.Text
+		to := o.top()
+		to.Attrs, to.Children = append(to.Attrs, e.Attrs...), append(to.Children, e.Children...)
+		to.Text += e.Text
 		return true
 	}
-	parent := o.within(r.target.steps[:len(r.target.steps)-1])
+	parent := o.at(r.target.steps[:len(r.target.steps)-1])
 	parent.Children = append(parent.Children, e)
 	return true
 }
@@ -126,7 +205,7 @@ func (o *xmlOut) set(r *rule, text string) error {
 	t := &r.target
 	switch {
 	case t.attr != nil:
-		e := o.within(t.steps)
+		e := o.at(t.steps)
 		for i := range e.Attrs {
 			if e.Attrs[i].Name.Space == t.attr.Space && e.Attrs[i].Name.Local == t.attr.Local {
 				return errSetTwice
@@ -134,13 +213,13 @@ func (o *xmlOut) set(r *rule, text string) error {
 		}
 		e.Attrs = append(e.Attrs, Attr{*t.attr, text})
 	case len(t.steps) == 0:
-		if o.e.Text != "" {
+		if o.top().Text != "" {
 			return errSetTwice
 		}
-		o.e.Text = text
+		o.top().Text = text
 	default:
-		parent := o.within(t.steps[:len(t.steps)-1])
-		parent.Children = append(parent.Children, &Element{Name: t.steps[len(t.steps)-1], Text: text})
+		parent := o.at(t.steps[:len(t.steps)-1])
+		parent.Children = append(parent.Children, o.make(t.steps[len(t.steps)-1], text))
 	}
 	return nil
 }

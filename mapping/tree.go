@@ -106,9 +106,10 @@ func (n *names) find(space, local string) int32 {
 	return nameOther
 }
 
-// loader fills a tree. Its callbacks are bound once, so that loading allocates
-// nothing per element.
-type loader struct {
+// A Loader takes in one input. What a Node shows it becomes the tree that rules
+// read. Once it refuses, as the input has too many nodes or is nested too deep,
+// Open and Attr are false and what else comes is ignored.
+type Loader struct {
 	t       *tree
 	names   *names
 	trace   bool
@@ -118,25 +119,31 @@ type loader struct {
 	pending string // text seen before it is known whether cur is a leaf
 	more    []byte // pending and what followed it, when text comes in pieces
 	err     error
-	onAttr  func(space, local, value string) bool
-	onChild func(child Node, text string) bool
-	// The namespace of the last name seen: runs of one namespace are the rule.
-	lastSpace   string
-	lastSpaceID int32
+	// Inputs repeat few names: those met last are found without hashing them whole.
+	met [metNames]metName
 }
 
-func newLoader(t *tree, n *names) *loader {
-	l := &loader{t: t, names: n}
-	l.onAttr = l.addAttr
-	l.onChild = l.addChild
-	return l
+const metNames = 256
+
+type metName struct {
+	space, local string
+	name, spaceN int32
 }
 
-func (l *loader) reset(trace bool) {
-	l.t.forget()
-	l.trace, l.depth, l.err, l.pending, l.more = trace, 0, nil, "", l.more[:0]
-	l.lastSpace, l.lastSpaceID = "", 1
+func newLoader(t *tree, n *names) *Loader { return &Loader{t: t, names: n} }
+
+func (l *Loader) reset(trace bool) {
+	l.forget()
+	l.trace, l.depth, l.err = trace, 0, nil
 	l.cur, l.last = l.push(nameDocument, 0, none, ""), none
+}
+
+// forget empties the tree and lets go of every text of its input.
+func (l *Loader) forget() {
+	l.pending, l.more = "", l.more[:0]
+	clear(l.more[:cap(l.more)])
+	clear(l.met[:])
+	l.t.forget()
 }
 
 // forget empties the tree and lets go of every text of its input.
@@ -148,7 +155,20 @@ func (t *tree) forget() {
 	t.nodes, t.attrs, t.locals, t.attrLocals = t.nodes[:0], t.attrs[:0], t.locals[:0], t.attrLocals[:0]
 }
 
-func (l *loader) push(name, space int32, parent nodeID, local string) nodeID {
+// find numbers a name as the rules know it, and its namespace.
+func (l *Loader) find(space, local string) (name, spaceN int32) {
+	h := uint(len(local))
+	if h > 0 {
+		h += uint(local[0])*7 + uint(local[len(local)/2])*131 + uint(local[len(local)-1])*31
+	}
+	m := &l.met[h%metNames]
+	if m.local != local || m.space != space || m.spaceN == 0 {
+		*m = metName{space, local, l.names.find(space, local), l.names.spaces[space] + 1}
+	}
+	return m.name, m.spaceN - 1
+}
+
+func (l *Loader) push(name, space int32, parent nodeID, local string) nodeID {
 	id := nodeID(len(l.t.nodes))
 	l.t.nodes = append(l.t.nodes, treeNode{name: name, space: space, parent: parent, first: none, next: none, attrs: int32(len(l.t.attrs))})
 	if l.trace {
@@ -157,7 +177,7 @@ func (l *loader) push(name, space int32, parent nodeID, local string) nodeID {
 	return id
 }
 
-func (l *loader) link(id nodeID) {
+func (l *Loader) link(id nodeID) {
 	if l.last == none {
 		l.t.nodes[l.cur].first = id
 	} else {
@@ -166,42 +186,53 @@ func (l *loader) link(id nodeID) {
 	l.last = id
 }
 
-// open and close bracket the filling of one element.
-type loaderState struct{ cur, last nodeID }
-
-func (l *loader) open(space, local string) (loaderState, bool) {
-	if len(l.t.nodes)+len(l.t.attrs) >= maxTreeNodes {
-		l.err = fmt.Errorf("the input has more than %d nodes", maxTreeNodes)
-		return loaderState{}, false
+// Open begins an element.
+func (l *Loader) Open(space, local string) bool {
+	if l.err != nil || l.full() {
+		return false
 	}
 	if l.depth++; l.depth > maxTreeDepth {
 		l.err = fmt.Errorf("the input is nested deeper than %d levels", maxTreeDepth)
-		return loaderState{}, false
+		return false
 	}
-	l.flushText()
-	if space != l.lastSpace {
-		l.lastSpace, l.lastSpaceID = space, l.names.spaces[space]
-	}
-	id := l.push(l.names.find(space, local), l.lastSpaceID, l.cur, local)
-	l.link(id)
-	saved := loaderState{l.cur, l.last}
-	l.cur, l.last = id, none
-	return saved, true
-}
-
-func (l *loader) close(saved loaderState) {
-	n := &l.t.nodes[l.cur]
-	if n.first == none {
-		n.text = l.takeText()
-	} else {
+	if l.pending != "" {
 		l.flushText()
 	}
-	l.t.nodes[l.cur].end = nodeID(len(l.t.nodes))
-	l.cur, l.last = saved.cur, saved.last
+	name, spaceN := l.find(space, local)
+	id := l.push(name, spaceN, l.cur, local)
+	l.link(id)
+	l.cur, l.last = id, none
+	return true
+}
+
+// Close ends the element that was opened last.
+func (l *Loader) Close() {
+	if l.err != nil || l.cur <= 0 {
+		return
+	}
+	id, n := l.cur, &l.t.nodes[l.cur]
+	switch {
+	case l.pending == "":
+	case n.first == none:
+		n.text = l.takeText()
+	default:
+		l.flushText()
+		n = &l.t.nodes[id]
+	}
+	n.end = nodeID(len(l.t.nodes))
+	l.cur, l.last = n.parent, id
 	l.depth--
 }
 
-func (l *loader) takeText() string {
+func (l *Loader) full() bool {
+	if len(l.t.nodes)+len(l.t.attrs) < maxTreeNodes {
+		return false
+	}
+	l.err = fmt.Errorf("the input has more than %d nodes", maxTreeNodes)
+	return true
+}
+
+func (l *Loader) takeText() string {
 	text := l.pending
 	if len(l.more) > 0 {
 		text = string(l.more)
@@ -213,27 +244,33 @@ func (l *loader) takeText() string {
 
 // flushText turns text beside elements into a node. White space between
 // elements is layout, not data, and is not seen by rules.
-func (l *loader) flushText() {
+func (l *Loader) flushText() {
 	if l.pending == "" {
 		return
 	}
-	if text := l.takeText(); strings.TrimLeft(text, " \t\r\n") != "" {
+	if text := l.takeText(); !isLayout(text) && !l.full() {
 		id := l.push(nameText, 0, l.cur, "")
 		l.t.nodes[id].text, l.t.nodes[id].end = text, id+1
 		l.link(id)
 	}
 }
 
-func (l *loader) addAttr(space, local, value string) bool {
-	if len(l.t.nodes)+len(l.t.attrs) >= maxTreeNodes {
-		l.err = fmt.Errorf("the input has more than %d nodes", maxTreeNodes)
+func isLayout(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+			return false
+		}
+	}
+	return true
+}
+
+// Attr adds an attribute to the element that was opened last.
+func (l *Loader) Attr(space, local, value string) bool {
+	if l.err != nil || l.cur <= 0 || l.full() {
 		return false
 	}
-	spaceID := int32(1)
-	if space != "" {
-		spaceID = l.names.spaces[space]
-	}
-	l.t.attrs = append(l.t.attrs, treeAttr{name: l.names.find(space, local), space: spaceID, parent: l.cur, value: value})
+	name, spaceN := l.find(space, local)
+	l.t.attrs = append(l.t.attrs, treeAttr{name: name, space: spaceN, parent: l.cur, value: value})
 	l.t.nodes[l.cur].nattrs++
 	if l.trace {
 		l.t.attrLocals = append(l.t.attrLocals, local)
@@ -241,58 +278,54 @@ func (l *loader) addAttr(space, local, value string) bool {
 	return true
 }
 
-func (l *loader) addChild(child Node, text string) bool {
-	if child == nil {
-		switch {
-		case l.pending == "":
-			l.pending = text
-		case len(l.more) == 0:
-			l.more = append(append(l.more, l.pending...), text...)
-		default:
-			l.more = append(l.more, text...)
-		}
-		return true
+// Text adds a piece of text to the element that was opened last.
+func (l *Loader) Text(text string) {
+	switch {
+	case l.err != nil || l.cur <= 0:
+	case l.pending == "":
+		l.pending = text
+	case len(l.more) == 0:
+		l.more = append(append(l.more, l.pending...), text...)
+	default:
+		l.more = append(l.more, text...)
 	}
-	return l.addElement(child)
 }
 
-func (l *loader) addElement(n Node) bool {
-	space, local := n.Name()
-	saved, ok := l.open(space, local)
-	if !ok {
-		return false
-	}
-	n.Attributes(l.onAttr)
-	if l.err == nil {
-		n.Content(l.onChild)
-	}
-	l.close(saved)
-	return l.err == nil
+// Room tells how many elements, texts and attributes are to come, at most, so
+// that room is made for them once.
+func (l *Loader) Room(nodes, attrs int) {
+	l.t.nodes = slices.Grow(l.t.nodes, min(max(nodes, 0), maxTreeNodes))
+	l.t.attrs = slices.Grow(l.t.attrs, min(max(attrs, 0), maxTreeNodes))
 }
 
 // loadXML fills the tree from XML.
-func (l *loader) loadXML(root Node, trace bool) error {
+func (l *Loader) loadXML(root Node, trace bool) error {
 	l.reset(trace)
-	l.addElement(root)
+	root.Load(l)
+	return l.loaded()
+}
+
+func (l *Loader) loaded() error {
 	l.t.nodes[0].end = nodeID(len(l.t.nodes))
 	return l.err
 }
 
-// loadValue fills the tree from a JSON-able value: fields are elements without
-// namespace, lists are repeated elements, null is absence.
-func (l *loader) loadValue(v any, trace bool) error {
+// loadValue fills the tree from a Record or a JSON-able value: fields are elements
+// without namespace, lists are repeated elements, null is absence.
+func (l *Loader) loadValue(v any, trace bool) error {
 	l.reset(trace)
-	switch v.(type) {
+	switch v := v.(type) {
+	case *Record:
+		l.addRecord(v, v.shape, 0)
 	case map[string]any, []any, nil:
 		l.addFields(v)
 	default:
 		return fmt.Errorf("the input is a %T; rules read an object", v)
 	}
-	l.t.nodes[0].end = nodeID(len(l.t.nodes))
-	return l.err
+	return l.loaded()
 }
 
-func (l *loader) addFields(v any) {
+func (l *Loader) addFields(v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
@@ -305,46 +338,44 @@ func (l *loader) addFields(v any) {
 	}
 }
 
-func (l *loader) addField(key string, v any) {
+func (l *Loader) addField(key string, v any) {
 	if l.err != nil || v == nil {
 		return
 	}
 	if list, ok := v.([]any); ok {
 		for _, item := range list {
 			if nested, ok := item.([]any); ok {
-				if saved, ok := l.open("", key); ok {
+				if l.Open("", key) {
 					l.addFields(nested)
-					l.close(saved)
 				}
+				l.Close()
 				continue
 			}
 			l.addField(key, item)
 		}
 		return
 	}
-	saved, ok := l.open("", key)
-	if !ok {
-		return
+	if l.Open("", key) {
+		switch v := v.(type) {
+		case map[string]any:
+			l.addFields(v)
+		case string:
+			l.pending = v
+		case bool:
+			l.pending = strconv.FormatBool(v)
+		case json.Number:
+			l.pending = v.String()
+		case float64:
+			l.pending = strconv.FormatFloat(v, 'f', -1, 64)
+		case int:
+			l.pending = strconv.Itoa(v)
+		case int64:
+			l.pending = strconv.FormatInt(v, 10)
+		default:
+			l.err = fmt.Errorf("field %q holds a %T, which is not a JSON value", key, v)
+		}
 	}
-	switch v := v.(type) {
-	case map[string]any:
-		l.addFields(v)
-	case string:
-		l.pending = v
-	case bool:
-		l.pending = strconv.FormatBool(v)
-	case json.Number:
-		l.pending = v.String()
-	case float64:
-		l.pending = strconv.FormatFloat(v, 'f', -1, 64)
-	case int:
-		l.pending = strconv.Itoa(v)
-	case int64:
-		l.pending = strconv.FormatInt(v, 10)
-	default:
-		l.err = fmt.Errorf("field %q holds a %T, which is not a JSON value", key, v)
-	}
-	l.close(saved)
+	l.Close()
 }
 
 func (t *tree) parent(id nodeID) nodeID {

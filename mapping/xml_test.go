@@ -20,22 +20,21 @@ type xmlKid struct {
 	text  string
 }
 
-func (n *xmlNode) Name() (space, local string) { return n.space, n.local }
-
-func (n *xmlNode) Attributes(yield func(space, local, value string) bool) {
+func (n *xmlNode) Load(l *Loader) {
+	l.Open(n.space, n.local)
 	for _, a := range n.attrs {
-		if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" && !yield(a.Name.Space, a.Name.Local, a.Value) {
-			return
+		if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" {
+			l.Attr(a.Name.Space, a.Name.Local, a.Value)
 		}
 	}
-}
-
-func (n *xmlNode) Content(yield func(child Node, text string) bool) {
 	for _, k := range n.kids {
-		if k.child != nil && !yield(k.child, "") || k.child == nil && !yield(nil, k.text) {
-			return
+		if k.child != nil {
+			k.child.Load(l)
+		} else {
+			l.Text(k.text)
 		}
 	}
+	l.Close()
 }
 
 func parseXML(text []byte) (Node, error) {

@@ -7,48 +7,17 @@ import (
 	"oncegate/mapping"
 )
 
-// node shows an xmldoc.Element to mapping. One node serves all siblings of a
-// level in turn, so that walking a document allocates per level, not per element.
-type node struct {
-	e     xmldoc.Element
-	child *node
-}
+// node shows an xmldoc.Element to mapping.
+type node struct{ e xmldoc.Element }
 
-var _ mapping.Node = (*node)(nil)
+var _ mapping.Node = node{}
 
 // Node shows a document to mapping.
-func Node(e xmldoc.Element) mapping.Node { return &node{e: e} }
+func Node(e xmldoc.Element) mapping.Node { return node{e} }
 
-func (n *node) Name() (space, local string) {
-	name := n.e.Name()
-	return name.Space, name.Local
-}
-
-func (n *node) Attributes(yield func(space, local, value string) bool) {
-	for a := n.e.Node().FirstAttr(); !a.IsZero(); a = a.NextAttr() {
-		if name := a.Name(); !yield(name.Space, name.Local, a.Value()) {
-			return
-		}
-	}
-}
-
-func (n *node) Content(yield func(child mapping.Node, text string) bool) {
-	for k := n.e.Node().FirstChild(); !k.IsZero(); k = k.NextSibling() {
-		switch k.Kind() {
-		case xmldoc.KindElement:
-			if n.child == nil {
-				n.child = &node{}
-			}
-			n.child.e, _ = k.Element()
-			if !yield(n.child, "") {
-				return
-			}
-		case xmldoc.KindText:
-			if !yield(nil, k.Value()) {
-				return
-			}
-		}
-	}
+func (n node) Load(l *mapping.Loader) {
+	l.Room(n.e.Size())
+	n.e.Walk(l)
 }
 
 // document writes what a mapping built, with an XML declaration.
