@@ -59,7 +59,8 @@ type Config struct {
 	Timeouts    TimeoutsConfig               `yaml:"timeouts"`
 	Retention   RetentionConfig              `yaml:"retention"`
 
-	dir string // where the file is
+	dir  string // where the file is
+	file string // empty: of no file
 }
 
 // LogConfig says what the process writes to standard error.
@@ -281,7 +282,7 @@ func Load(path string) (*Config, error) {
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
-	c := &Config{dir: filepath.Dir(abs)}
+	c := &Config{dir: filepath.Dir(abs), file: abs}
 	if err := dec.Decode(c); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("%s is empty", path)

@@ -2,11 +2,8 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"time"
 
@@ -15,8 +12,6 @@ import (
 	"oncegate/connectors/edelivery"
 	"oncegate/connectors/edelivery/ebms"
 	"oncegate/connectors/edelivery/swa"
-	"oncegate/connectors/register"
-	"oncegate/connectors/registers"
 	"oncegate/connectors/regrep"
 	"oncegate/gateway/kafkalog"
 	"oncegate/gateway/redisstore"
@@ -151,104 +146,4 @@ func known(code string) string {
 		return code
 	}
 	return "other"
-}
-
-// Definitions reads the built-in registers and those of the deployment's own
-// directory. A name that both have is an error: nothing is hidden.
-func (c *Config) Definitions() (map[string]*register.Definition, error) {
-	defs, err := register.Load(registers.FS)
-	if err != nil {
-		return nil, err
-	}
-	if c.Directory == "" {
-		return defs, nil
-	}
-	own, err := register.Load(os.DirFS(c.path(c.Directory)))
-	if err != nil {
-		return nil, fmt.Errorf("registers_dir: %w", err)
-	}
-	for name, d := range own {
-		if _, taken := defs[name]; taken {
-			return nil, fmt.Errorf("registers_dir: %q is the name of a built-in register", name)
-		}
-		defs[name] = d
-	}
-	return defs, nil
-}
-
-// buildRegisters makes one connector per configured register.
-func (n *Node) buildRegisters(context.Context) error {
-	if !n.cfg.Has(RoleRegisters) || len(n.cfg.Registers) == 0 {
-		return nil
-	}
-	defs, err := n.cfg.Definitions()
-	if err != nil {
-		return err
-	}
-	connectors := map[string]*register.Connector{}
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(n.cfg.Registers)) {
-		def, ok := defs[name]
-		if !ok {
-			errs = append(errs, fmt.Errorf("registers.%s: there is no such register; known: %v", name, slices.Sorted(maps.Keys(defs))))
-			continue
-		}
-		end, err := n.cfg.endpoint(n.cfg.Registers[name])
-		if err != nil {
-			errs = append(errs, fmt.Errorf("registers.%s: %w", name, err))
-			continue
-		}
-		c, err := register.New(def, end, register.Config{Payloads: n.vault, Now: time.Now, Log: n.log})
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		connectors[name] = c
-		n.closers = append(n.closers, c.Close)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	handlers := map[string]canon.Handler{}
-	for name, c := range connectors {
-		handlers[name] = c.Handle
-	}
-	n.handlers = append(n.handlers, consumer{RoleRegisters, []canon.Kind{canon.KindRegisterQuery}, ask(handlers)})
-	return nil
-}
-
-// endpoint reads the files that the settings of a register name.
-func (c *Config) endpoint(s register.Settings) (register.Endpoint, error) {
-	secret := map[string]bool{}
-	for _, f := range s.Files() {
-		secret[f.Name] = secret[f.Name] || f.Secret
-	}
-	return s.Endpoint(func(name string) ([]byte, error) {
-		path := c.path(name)
-		if st, err := os.Stat(path); err == nil && secret[name] {
-			if err := private(path, st); err != nil {
-				return nil, err
-			}
-		}
-		return readPEM(path)
-	})
-}
-
-// ask hands a query to its register.
-func ask(registers map[string]canon.Handler) canon.Handler {
-	return func(ctx context.Context, m canon.Message) ([]canon.Message, error) {
-		q, ok := m.Body.(*canon.RegisterQuery)
-		if !ok {
-			return nil, nil
-		}
-		handle, ok := registers[q.Register]
-		switch {
-		case ok:
-			return handle(ctx, m)
-		case q.Private.Forgotten():
-			return nil, nil // its exchange is over: it must not hold up others for ever
-		}
-		// Another process may serve it; ours must not swallow the query.
-		return nil, canon.NewFault(canon.CodeRegisterDown, nil, "register %s is not configured here", q.Register)
-	}
 }

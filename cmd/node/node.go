@@ -64,12 +64,13 @@ type Node struct {
 	pmodes   pmode.Source   // with the role edelivery
 	routes   *routing.Table // with the role core or web
 
-	core     *exchange.Core
-	services *commonServices // with a section directory
-	handlers []consumer
-	servers  []*server
-	work     []func(context.Context) error // runs beside the consumers
-	closers  []func()
+	core      *exchange.Core
+	services  *commonServices // with a section directory
+	registers *liveRegisters  // with the role registers
+	handlers  []consumer
+	servers   []*server
+	work      []func(context.Context) error // runs beside the consumers
+	closers   []func()
 }
 
 // A consumer is one role's share of the log.
@@ -226,19 +227,9 @@ func (n *Node) Ready(ctx context.Context) error {
 func (n *Node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, h := range n.handlers {
-		handler := h.handler
-		if n.opt.Handler != nil {
-			handler = n.opt.Handler(h.role, handler)
-		}
-		c, err := kafkalog.NewConsumer(n.cluster, kafkalog.ConsumerConfig{
-			Group: "oncegate." + h.role, Kinds: h.kinds, Codec: n.codec, Writer: n.writer, Handler: handler,
-			CommitEvery: n.opt.CommitEvery, SessionTimeout: time.Duration(n.cfg.Kafka.Session),
-			Alarm: func(a kafkalog.Alarm) {
-				n.log.Error("alarm", "role", h.role, "alarm", fmt.Sprint(a))
-			},
-		})
+		c, err := n.consumer(h, "", nil)
 		if err != nil {
-			return fmt.Errorf("building %s: %w", h.role, err)
+			return err
 		}
 		g.Go(func() error { return c.Run(ctx) })
 	}
@@ -250,6 +241,29 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.log.Info("node is up", "roles", n.roles(), "country", n.cfg.Country)
 	return g.Wait()
+}
+
+// consumer makes one role's consumer; with a share, that of a group within the role,
+// which takes what selects says.
+func (n *Node) consumer(h consumer, share string, selects func(body []byte) bool) (*kafkalog.Consumer, error) {
+	handler, group := h.handler, "oncegate."+h.role
+	if share != "" {
+		group += "." + share
+	}
+	if n.opt.Handler != nil {
+		handler = n.opt.Handler(h.role, handler)
+	}
+	c, err := kafkalog.NewConsumer(n.cluster, kafkalog.ConsumerConfig{
+		Group: group, Kinds: h.kinds, Codec: n.codec, Writer: n.writer, Handler: handler, Select: selects,
+		CommitEvery: n.opt.CommitEvery, SessionTimeout: time.Duration(n.cfg.Kafka.Session),
+		Alarm: func(a kafkalog.Alarm) {
+			n.log.Error("alarm", "role", h.role, "group", group, "alarm", fmt.Sprint(a))
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("building %s: %w", group, err)
+	}
+	return c, nil
 }
 
 func (n *Node) roles() []string {

@@ -160,14 +160,14 @@ func (n *Node) livePModes(ctx context.Context, store *revocation.Store) (live *p
 	}
 	return live, func(ctx context.Context) error {
 		if !n.opt.Embedded { // what runs in a terminal ends with it
-			defer n.hangup(ctx, live)()
+			defer n.hangup(ctx, "P-Modes have faults; those in force stay", live.Reload)()
 		}
 		return live.Watch(ctx)
 	}, nil
 }
 
-// hangup loads the P-Modes again on SIGHUP, until the returned function ends it.
-func (n *Node) hangup(ctx context.Context, live *pmode.Live) (end func()) {
+// hangup loads something again on SIGHUP, until the returned function ends it.
+func (n *Node) hangup(ctx context.Context, refused string, reload func(context.Context) error) (end func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
 	done := make(chan struct{})
@@ -179,8 +179,8 @@ func (n *Node) hangup(ctx context.Context, live *pmode.Live) (end func()) {
 			case <-ctx.Done():
 				return
 			case <-signals:
-				if err := live.Reload(ctx); err != nil {
-					n.log.ErrorContext(ctx, "P-Modes have faults; those in force stay", "error", err)
+				if err := reload(ctx); err != nil {
+					n.log.ErrorContext(ctx, refused, "error", err)
 				}
 			}
 		}

@@ -25,7 +25,7 @@ func TestPModesFollowTheirFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer n.hangup(t.Context(), live)()
+	defer n.hangup(t.Context(), "P-Modes have faults", live.Reload)()
 	file := cfg.PModesFile()
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -71,6 +71,20 @@ func (d *Definition) Samples() []Sample {
 	return out
 }
 
+// Proved runs the samples of a folder that has any, and returns the first that does
+// not hold.
+func (d *Definition) Proved() error {
+	if _, err := fs.Stat(d.folder, samplesFolder); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, s := range d.Samples() {
+		if s.Err != nil {
+			return fmt.Errorf("sample %s %s: %w", s.Case, s.Check, s.Err)
+		}
+	}
+	return nil
+}
+
 type sampleCase struct {
 	d    *Definition
 	name string
