@@ -19,10 +19,20 @@ type Endpoint struct {
 	ClientCert  *tls.Certificate // Default none
 	RootCAs     *x509.CertPool   // Default the system's
 	Auth        Auth             // Default none
+	XRoad       XRoad            // Required for a register of X-Road
 	Timeout     time.Duration    // Default 20s; one call, from dialling to the last byte
 	MaxReply    int64            // Default 4 MiB
 	MaxInFlight int              // Default 4; calls at one time
 }
+
+// Format prints no content: an endpoint holds keys.
+func (e Endpoint) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[endpoint]") }
+
+// LogValue prints no content.
+func (e Endpoint) LogValue() slog.Value { return slog.StringValue("[endpoint]") }
+
+// MarshalText writes no content.
+func (e Endpoint) MarshalText() ([]byte, error) { return []byte("[endpoint]"), nil }
 
 // Auth is one way to prove who we are beside a client certificate.
 type Auth struct {
@@ -72,6 +82,7 @@ func (e Endpoint) Validate() error {
 	if e.Timeout < 0 || e.MaxReply < 0 || e.MaxInFlight < 0 {
 		errs = append(errs, errors.New("timeout and limits must not be negative"))
 	}
+	errs = append(errs, e.XRoad.validate())
 	return errors.Join(errs...)
 }
 

@@ -23,6 +23,26 @@ type Settings struct {
 	Header       string   `yaml:"header"`        // name of a header that holds a secret. Default: none
 	HeaderFile   string   `yaml:"header_file"`   // Required with header
 	Timeout      Duration `yaml:"timeout"`       // of one call. Default: 20s
+
+	XRoad *XRoadSettings `yaml:"xroad"` // Required for a register of X-Road
+}
+
+// XRoadSettings say who we are in X-Road.
+type XRoadSettings struct {
+	Client   string `yaml:"client"`   // INSTANCE/CLASS/MEMBER/SUBSYSTEM. Required
+	User     string `yaml:"user"`     // who asks for us: a system, never a person asked about. Default: none
+	Instance string `yaml:"instance"` // of the register, as in a test environment. Default: as register.yaml says
+}
+
+// identity refuses a section that says nothing.
+func (x *XRoadSettings) identity() (XRoad, error) {
+	switch {
+	case x == nil:
+		return XRoad{}, nil
+	case x.Client == "":
+		return XRoad{}, errors.New("xroad: client is required")
+	}
+	return XRoad(*x), nil
 }
 
 // A Duration is written as 90s or 15m.
@@ -78,7 +98,9 @@ func (s Settings) Validate() error {
 	pair("client_cert", "client_key", s.Cert, s.Key)
 	pair("user", "password_file", s.User, s.PasswordFile)
 	pair("header", "header_file", s.Header, s.HeaderFile)
-	return errors.Join(append(errs, Endpoint{URL: s.URL, Timeout: time.Duration(s.Timeout)}.Validate())...)
+	xroad, err := s.XRoad.identity()
+	errs = append(errs, err, Endpoint{URL: s.URL, Timeout: time.Duration(s.Timeout), XRoad: xroad}.Validate())
+	return errors.Join(errs...)
 }
 
 // Endpoint reads the files that the settings name. read finds a file beside the
@@ -88,8 +110,9 @@ func (s Settings) Endpoint(read func(file string) ([]byte, error)) (Endpoint, er
 		return Endpoint{}, err
 	}
 	f := files{read: read}
+	xroad, _ := s.XRoad.identity() // Validate looked
 	e := Endpoint{
-		URL: s.URL, Timeout: time.Duration(s.Timeout),
+		URL: s.URL, Timeout: time.Duration(s.Timeout), XRoad: xroad,
 		RootCAs: f.pool("ca", s.CA), ClientCert: f.keyPair("client_cert", s.Cert, s.Key),
 		Auth: Auth{
 			User: s.User, Password: f.secret("password_file", s.PasswordFile),

@@ -40,7 +40,8 @@ type wire interface {
 // transports is the one table of kinds.
 func transports() map[string]func(v yamldoc.Value, scope *mapping.Scope) transport {
 	return map[string]func(v yamldoc.Value, scope *mapping.Scope) transport{
-		"soap12": readSOAP,
+		"soap11": readSOAP(soap11()),
+		"soap12": readSOAP(soap12()),
 		"rest":   readREST,
 	}
 }
@@ -54,6 +55,9 @@ type request struct {
 	header http.Header
 	body   []byte
 	args   []any // of a prepared statement
+
+	envelope *envelope // SOAP: of which body was written, for a wire that adds to it
+	issue    string    // X-Road: why it is asked
 }
 
 // raw is a reply as it came, whole and within the limits.
@@ -63,6 +67,7 @@ type raw struct {
 	body     []byte            // without the parts of a multipart reply
 	parts    map[string][]byte // of a multipart reply, by Content-ID
 	encoding xmldoc.Encoding   // where the definition knows better than the document
+	doc      *xmldoc.Document  // SOAP: body with its parts, once read
 	form     *callError        // why the body cannot be what it should: the status may speak in its place
 }
 

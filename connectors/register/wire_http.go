@@ -31,9 +31,15 @@ func dialHTTP(e Endpoint, accepts func(mediaType string) bool) (*httpWire, error
 func (w *httpWire) Close() { w.client.CloseIdleConnections() }
 
 func (w *httpWire) exchange(ctx context.Context, r *request) (*raw, error) {
+	reply, _, err := w.send(ctx, r)
+	return reply, err
+}
+
+// send is exchange, with the headers of the reply.
+func (w *httpWire) send(ctx context.Context, r *request) (*raw, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, strings.TrimRight(w.endpoint.URL, "/")+r.target, bytes.NewReader(r.body))
 	if err != nil {
-		return nil, &callError{outcome: outcomeInvalid, detail: "the request cannot be made"} // err would quote the URL
+		return nil, nil, &callError{outcome: outcomeInvalid, detail: "the request cannot be made"} // err would quote the URL
 	}
 	req.Header = r.header.Clone()
 	if req.Header == nil {
@@ -52,20 +58,20 @@ func (w *httpWire) exchange(ctx context.Context, r *request) (*raw, error) {
 		if errors.As(err, &ue) {
 			err = ue.Err
 		}
-		return nil, &callError{outcomeUnavailable, "the register does not answer", err}
+		return nil, nil, &callError{outcomeUnavailable, "the register does not answer", err}
 	}
 	defer res.Body.Close()
 	limit := w.endpoint.MaxReply
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, &callError{outcomeUnavailable, "the reply broke off", err}
+		return nil, nil, &callError{outcomeUnavailable, "the reply broke off", err}
 	case int64(len(body)) > limit:
-		return nil, &callError{outcome: outcomeInvalid, detail: fmt.Sprintf("the reply is larger than %d bytes", limit)}
+		return nil, nil, &callError{outcome: outcomeInvalid, detail: fmt.Sprintf("the reply is larger than %d bytes", limit)}
 	}
 	reply := &raw{status: res.StatusCode, media: res.Header.Get("Content-Type"), body: body}
 	reply.form = checkForm(res.Header, w.accepts)
-	return reply, nil
+	return reply, res.Header, nil
 }
 
 // checkForm refuses replies that are not what they claim to be.

@@ -374,6 +374,10 @@ func (e Element) Position() (line, col int) { return position(e.d.src, int(e.n()
 // namespaces around it; use Canonical for a form that stands alone.
 func (e Element) Raw() string { return e.d.src[e.n().start:e.n().stop] }
 
+// Offset returns where Raw begins in the document as it was read; that of another
+// element taken away from it is a place in that element's Raw.
+func (e Element) Offset() int { return int(e.n().start) }
+
 // Path returns a readable path with the prefixes of the document.
 func (e Element) Path() string {
 	var steps []string

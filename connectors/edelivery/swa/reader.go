@@ -26,6 +26,7 @@ type Limits struct {
 	Header   int    // bytes of one part's header; default 16 KiB
 	Memory   int64  // bytes of all parts kept on the heap; default 1 MiB
 	TempDir  string // where what is more waits; default the system's
+	Root     string // media type of the root part; default SOAPType
 }
 
 // WithDefaults returns l with every unset field at its default.
@@ -45,6 +46,9 @@ func (l Limits) WithDefaults() Limits {
 	}
 	if l.Header == 0 {
 		l.Header = 16 << 10
+	}
+	if l.Root == "" {
+		l.Root = SOAPType
 	}
 	return l
 }
@@ -66,6 +70,7 @@ type Reader struct {
 	framing  *framing
 	start    string
 	envelope []byte
+	rootType string // its Content-Type
 	parts    []*Part
 	ids      map[string]bool
 	total    int64
@@ -104,14 +109,14 @@ func (k *Buffers) NewReader(contentType string, r io.Reader, lim Limits) (*Reade
 		return nil, because(WrongType, err, "reading content type")
 	}
 	switch media {
-	case SOAPType:
+	case lim.Root:
 		return &Reader{lim: lim, plain: r}, nil
 	case "multipart/related":
 	default:
-		return nil, fail(WrongType, "neither multipart/related nor application/soap+xml")
+		return nil, fail(WrongType, "neither multipart/related nor %s", lim.Root)
 	}
-	if t, ok := params["type"]; ok && !strings.EqualFold(t, SOAPType) {
-		return nil, fail(WrongType, "root type of the multipart is not application/soap+xml")
+	if t, ok := params["type"]; ok && !strings.EqualFold(t, lim.Root) {
+		return nil, fail(WrongType, "root type of the multipart is not %s", lim.Root)
 	}
 	b := params["boundary"]
 	if b == "" || len(b) > maxBoundary || strings.HasSuffix(b, " ") {
@@ -165,6 +170,10 @@ func (r *Reader) Envelope() ([]byte, error) {
 	}
 	return r.envelope, nil
 }
+
+// RootType returns the Content-Type header of the root part of a multipart, once
+// Envelope has read it.
+func (r *Reader) RootType() string { return r.rootType }
 
 // Parts reads the rest and returns the payload parts in the order of the wire.
 // They belong to the reader and end with it.
@@ -229,9 +238,10 @@ func (r *Reader) step() error {
 	}
 	// Without start the first part is the root.
 	if r.envelope == nil && (r.start == "" || r.start == id) {
-		if media != SOAPType {
-			return fail(Malformed, "root part is not application/soap+xml")
+		if media != r.lim.Root {
+			return fail(Malformed, "root part is not %s", r.lim.Root)
 		}
+		r.rootType = h.contentType
 		r.envelope, err = readAll(content, r.lim.Envelope, r.buffers.copy)
 		return err
 	}
