@@ -59,6 +59,10 @@ type machine struct {
 	size   int
 	trace  bool
 	fed    []nodeID // nodes whose text the current rule took
+	texts  texts
+	slots  []slot     // of the record being made
+	frames []*callCtx // of the calls being evaluated, one within the other
+	calls  int
 	root   Node     // of a trace: it may know places
 	cover  *coverRun
 }
@@ -326,8 +330,10 @@ func (e *call) eval(m *machine, ctx nodeID) (value, error) {
 	if err := m.charge(1); err != nil {
 		return value{}, err
 	}
-	c := callCtx{m: m, node: ctx, call: e}
-	v, err := e.fn.eval(&c)
+	c := m.frame()
+	c.node, c.call = ctx, e
+	v, err := e.fn.eval(c)
+	m.calls--
 	if err != nil {
 		if _, placed := err.(*exprError); placed || errors.Is(err, errBudget) {
 			return value{}, err
@@ -335,6 +341,15 @@ func (e *call) eval(m *machine, ctx nodeID) (value, error) {
 		return value{}, &exprError{e.at, e.fn.Name + "(): " + err.Error()}
 	}
 	return v, m.charge(len(v.text) / 16)
+}
+
+// frame is kept for the next call that is nested as deeply.
+func (m *machine) frame() *callCtx {
+	if m.calls == len(m.frames) {
+		m.frames = append(m.frames, &callCtx{m: m})
+	}
+	m.calls++
+	return m.frames[m.calls-1]
 }
 
 // callCtx hands a function its arguments, evaluated on demand and converted.

@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -111,13 +110,13 @@ func evalDate(partial bool) func(c *callCtx) (value, error) {
 				if !validDate(y, m, "01") {
 					return value{}, errDate
 				}
-				return textValue(y + "-" + m), nil
+				return textValue(c.m.texts.join(y, "-", m)), nil
 			}
 		}
 		if !validDate(y, m, d) {
 			return value{}, errDate
 		}
-		return textValue(y + "-" + m + "-" + d), nil
+		return textValue(c.m.texts.join(y, "-", m, "-", d)), nil
 	}
 }
 
@@ -130,18 +129,18 @@ func readDate(s, pattern string) (y, m, d string, ok bool) {
 	if len(s) != len(pattern) {
 		return "", "", "", false
 	}
-	for i := 0; i < len(pattern); {
-		switch rest := pattern[i:]; {
-		case strings.HasPrefix(rest, "YYYY"):
+	for i := 0; i < len(pattern); { // checkPattern has seen that the letters stand in rows
+		switch pattern[i] {
+		case 'Y':
 			y, i = s[i:i+4], i+4
-		case strings.HasPrefix(rest, "MM"):
+		case 'M':
 			m, i = s[i:i+2], i+2
-		case strings.HasPrefix(rest, "DD"):
+		case 'D':
 			d, i = s[i:i+2], i+2
-		case s[i] != pattern[i]:
-			return "", "", "", false
-		default:
+		case s[i]:
 			i++
+		default:
+			return "", "", "", false
 		}
 	}
 	return y, m, d, allDigits(y) && allDigits(m) && allDigits(d)
@@ -157,11 +156,18 @@ func allDigits(s string) bool {
 }
 
 func validDate(y, m, d string) bool {
-	year, err1 := strconv.Atoi(y)
-	month, err2 := strconv.Atoi(m)
-	day, err3 := strconv.Atoi(d)
-	if err1 != nil || err2 != nil || err3 != nil || year < 1 || month < 1 || month > 12 || day < 1 {
+	if y == "" || m == "" || d == "" || !allDigits(y) || !allDigits(m) || !allDigits(d) {
 		return false
 	}
-	return time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Day() == day
+	number := func(s string) (n int) {
+		for i := range len(s) {
+			n = 10*n + int(s[i]-'0')
+		}
+		return n
+	}
+	year, month, day := number(y), number(m), number(d)
+	if year < 1 || month < 1 || month > 12 || day < 1 {
+		return false
+	}
+	return day <= 28 || time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Day() == day
 }

@@ -64,18 +64,20 @@ func textFunctions() []Function {
 			Doc:      "The texts one after the other; missing ones count as empty.",
 			Examples: []Example{{"concat(street, ' ', number)", `{"street":"Calle Nueva","number":"4"}`, "Calle Nueva 4"}},
 			eval: func(c *callCtx) (value, error) {
-				var b strings.Builder
+				t := &c.m.texts
+				low := len(t.scratch)
+				defer func() { t.scratch = t.scratch[:low] }()
 				for i := range c.n() {
 					s, err := c.text(i)
 					if err != nil {
 						return value{}, err
 					}
-					if b.Len()+len(s) > maxText {
+					if len(t.scratch)-low+len(s) > maxText {
 						return value{}, errTooLong
 					}
-					b.WriteString(s)
+					t.scratch = append(t.scratch, s...)
 				}
-				return textValue(b.String()), nil
+				return textValue(t.keep(t.scratch[low:])), nil
 			},
 		},
 		{
@@ -259,21 +261,27 @@ func evalJoin(c *callCtx) (value, error) {
 	if err != nil {
 		return value{}, err
 	}
-	var b strings.Builder
+	if len(v.nodes) == 1 {
+		s, err := c.m.nodeText(v.nodes[0])
+		return textValue(s), err
+	}
+	t := &c.m.texts
+	low := len(t.scratch)
+	defer func() { t.scratch = t.scratch[:low] }()
 	for _, id := range v.nodes {
 		s, err := c.m.nodeText(id)
 		if err != nil {
 			return value{}, err
 		}
-		if b.Len()+len(s)+len(sep) > maxText {
+		if len(t.scratch)-low+len(s)+len(sep) > maxText {
 			return value{}, errTooLong
 		}
-		if s != "" && b.Len() > 0 {
-			b.WriteString(sep)
+		if s != "" && len(t.scratch) > low {
+			t.scratch = append(t.scratch, sep...)
 		}
-		b.WriteString(s)
+		t.scratch = append(t.scratch, s...)
 	}
-	return textValue(b.String()), nil
+	return textValue(t.keep(t.scratch[low:])), nil
 }
 
 func evalSubstring(c *callCtx) (value, error) {

@@ -83,6 +83,9 @@ func (p *Program) give(m *machine) {
 		return
 	}
 	m.load.forget()
+	m.texts.forget()
+	clear(m.slots)
+	m.slots = m.slots[:0]
 	p.pool.Put(m)
 }
 
@@ -164,15 +167,16 @@ func (r *Reading) Record(from *Expr) (*Record, Report, error) {
 		}
 		ctx = v.nodes[0]
 	}
-	out := newRecordOut(r.p.shape)
+	out := newRecordOut(r.p.shape, r.m)
 	run := &running{m: r.m, out: out}
 	r.m.stack = r.m.stack[:0]
 	run.all(r.p.rules, ctx)
+	r.m.slots = out.slots
 	report := run.report.finish()
 	if err := run.faults.Err(); err != nil {
 		return nil, report, err
 	}
-	return out.rec, report, nil
+	return out.record(), report, nil
 }
 
 func toError(err error) *Error {

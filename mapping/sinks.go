@@ -7,9 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// recordOut is the sink for values. It fills the slots of one Record.
+// recordOut is the sink for values. It fills the slots of one Record: those of a
+// machine first, which have grown already.
 type recordOut struct {
-	rec    *Record
+	shape  *shape
+	slots  []slot
 	within []openRecord // the record being filled is the last one
 }
 
@@ -19,20 +21,23 @@ type openRecord struct {
 	old   bool  // another rule filled it before
 }
 
-func newRecordOut(s *shape) *recordOut {
-	o := &recordOut{rec: &Record{shape: s}}
+func newRecordOut(s *shape, m *machine) *recordOut {
+	o := &recordOut{shape: s, slots: m.slots[:0]}
 	o.within = append(o.within, openRecord{shape: s, at: o.room(len(s.fields))})
 	return o
 }
 
+// record is what was made.
+func (o *recordOut) record() *Record { return &Record{shape: o.shape, slots: slices.Clone(o.slots)} }
+
 // room adds slots and says where they begin.
 func (o *recordOut) room(n int) int32 {
-	at := len(o.rec.slots)
-	if at+n > cap(o.rec.slots) {
-		o.rec.slots = slices.Grow(o.rec.slots, at+n)
+	at := len(o.slots)
+	if at+n > cap(o.slots) {
+		o.slots = slices.Grow(o.slots, at+n)
 	}
-	o.rec.slots = o.rec.slots[:at+n]
-	clear(o.rec.slots[at:])
+	o.slots = o.slots[:at+n]
+	clear(o.slots[at:])
 	return int32(at)
 }
 
@@ -44,11 +49,11 @@ func (o *recordOut) slot(r *rule) int32 {
 	for _, n := range r.slots[:last] {
 		at := here + n
 		inner = inner.fields[n].inner
-		if o.rec.slots[at].kind != slotRecord {
+		if o.slots[at].kind != slotRecord {
 			next := o.room(len(inner.fields))
-			o.rec.slots[at] = slot{kind: slotRecord, at: next}
+			o.slots[at] = slot{kind: slotRecord, at: next}
 		}
-		here = o.rec.slots[at].at
+		here = o.slots[at].at
 	}
 	return here + r.slots[last]
 }
@@ -57,7 +62,7 @@ func (o *recordOut) slot(r *rule) int32 {
 func (o *recordOut) made(r *rule) (at int32, ok bool) {
 	at = o.within[len(o.within)-1].at
 	for _, n := range r.slots {
-		v := &o.rec.slots[at+n]
+		v := &o.slots[at+n]
 		if v.kind != slotRecord {
 			return 0, false
 		}
@@ -84,7 +89,7 @@ func (o *recordOut) close(r *rule) bool {
 		return true
 	}
 	if !r.keepEmpty && o.isEmpty(in) {
-		o.rec.slots = o.rec.slots[:in.at]
+		o.slots = o.slots[:in.at]
 		return false
 	}
 	o.put(r, slot{kind: slotRecord, at: in.at})
@@ -92,8 +97,8 @@ func (o *recordOut) close(r *rule) bool {
 }
 
 func (o *recordOut) isEmpty(in openRecord) bool {
-	for i := range o.rec.slots[in.at:][:len(in.shape.fields)] {
-		if o.rec.slots[int(in.at)+i].kind != slotAbsent {
+	for i := range o.slots[in.at:][:len(in.shape.fields)] {
+		if o.slots[int(in.at)+i].kind != slotAbsent {
 			return false
 		}
 	}
@@ -111,18 +116,18 @@ func (o *recordOut) set(r *rule, text string) error {
 func (o *recordOut) put(r *rule, v slot) {
 	at := o.slot(r)
 	if !r.target.append {
-		if o.rec.slots[at].kind == slotAbsent || v.kind == slotRecord { // of several rules with conditions the first wins
-			o.rec.slots[at] = v
+		if o.slots[at].kind == slotAbsent || v.kind == slotRecord { // of several rules with conditions the first wins
+			o.slots[at] = v
 		}
 		return
 	}
 	item := o.room(1)
-	o.rec.slots[item] = v
-	list := &o.rec.slots[at]
+	o.slots[item] = v
+	list := &o.slots[at]
 	if list.kind != slotList {
 		*list = slot{kind: slotList, at: item}
 	} else {
-		o.rec.slots[list.last].next = item
+		o.slots[list.last].next = item
 	}
 	list.last = item
 }

@@ -95,8 +95,8 @@ rules:
       - {to: country, from: "coalesce(@country, 'ES')"}
 `
 
-// BenchmarkMapping is one half of that way at a time: the parser, and the rules
-// from a parsed document to a value.
+// BenchmarkMapping is that way in stages: the parser, the tree that rules read,
+// the rules, the record as JSON; and all of them together.
 func BenchmarkMapping(b *testing.B) {
 	p, err := mapping.Compile("bench", []byte(benchRules))
 	if err != nil {
@@ -107,22 +107,45 @@ func BenchmarkMapping(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Run("rules", func(b *testing.B) {
-		b.SetBytes(int64(len(text)))
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, _, err := p.Run(register.Node(doc.Root())); err != nil {
-				b.Fatal(err)
-			}
+	record := func(doc *xmldoc.Document) *mapping.Record {
+		reading, err := p.Read(register.Node(doc.Root()))
+		if err != nil {
+			b.Fatal(err)
 		}
-	})
-	b.Run("parse", func(b *testing.B) {
-		b.SetBytes(int64(len(text)))
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := xmldoc.ParseBytes(text, xmldoc.Limits{}); err != nil {
-				b.Fatal(err)
-			}
+		defer reading.Close()
+		rec, _, err := reading.Record(nil)
+		if err != nil {
+			b.Fatal(err)
 		}
+		return rec
+	}
+	made := record(doc)
+	stage := func(name string, f func()) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+	parse := func() *xmldoc.Document {
+		doc, err := xmldoc.ParseBytes(text, xmldoc.Limits{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return doc
+	}
+	stage("parse", func() { parse() })
+	stage("load", func() {
+		reading, err := p.Read(register.Node(doc.Root()))
+		if err != nil {
+			b.Fatal(err)
+		}
+		reading.Close()
 	})
+	stage("load-and-rules", func() { record(doc) })
+	stage("json", func() { made.AppendJSON(nil) })
+	stage("value", func() { made.Value() })
+	stage("all", func() { record(parse()).AppendJSON(nil) })
 }
