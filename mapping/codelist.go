@@ -16,11 +16,12 @@ type codeList struct {
 	twice    map[string]bool // targets that several codes lead to
 	fold     bool            // case does not count
 	own      []ownCode       // those that the file itself names
+	at       yamldoc.Value   // of its name
 }
 
 type ownCode struct {
-	code      string
-	line, col int
+	code string
+	at   yamldoc.Value
 }
 
 // anyCode is the key for codes that a list does not name.
@@ -63,7 +64,7 @@ func (l *codeList) add(code, to string) {
 // readList reads one code list: codes and what they mean, or the long form with
 // a published list (use), codes beside it (codes) and case.
 func readList(e yamldoc.Entry) *codeList {
-	l := &codeList{name: e.Key, forward: map[string]string{}, backward: map[string]string{}, twice: map[string]bool{}}
+	l := &codeList{name: e.Key, at: e.At, forward: map[string]string{}, backward: map[string]string{}, twice: map[string]bool{}}
 	codes := e.Value
 	if long(e.Value) {
 		f := e.Value.Fields("use", "codes", "case", "note")
@@ -79,8 +80,7 @@ func readList(e yamldoc.Entry) *codeList {
 			c.At.Fault("%q stands twice when case does not count", c.Key)
 		}
 		l.add(c.Key, to)
-		line, col := c.At.Place()
-		l.own = append(l.own, ownCode{c.Key, line, col})
+		l.own = append(l.own, ownCode{c.Key, c.At})
 	}
 	if len(l.forward) == 0 {
 		e.At.Fault("code list %q is empty", e.Key)

@@ -234,8 +234,9 @@ func (c *Coverage) Report() CoverageReport {
 	})
 	for l := range lists {
 		for _, own := range l.own {
+			line, col := own.at.Place()
 			if r.Codes.count(c.entries[entryKey{l, l.key(own.code)}] > 0) {
-				r.Unused = append(r.Unused, UnusedCode{l.name, own.code, own.line, own.col})
+				r.Unused = append(r.Unused, UnusedCode{l.name, own.code, line, col})
 			}
 		}
 	}

@@ -163,6 +163,7 @@ type rule struct {
 	list             *codeList
 	reverse          bool
 	unmapped         string
+	policy           bool // unmapped was written
 	rules            []*rule
 	nested           bool
 
@@ -242,6 +243,7 @@ func (c *ruleCompiler) rule(v yamldoc.Value, depth int) *rule {
 	r.required = f["required"].Bool()
 	r.keepEmpty = f["empty"].Word("omit", "keep") == "keep"
 	r.as = f["as"].Word("text", "integer", "number", "boolean")
+	r.policy = f["unmapped"].Exists()
 	r.unmapped = f["unmapped"].Word("fail", "omit", "keep")
 	if f["rules"].Exists() {
 		r.nested = true
