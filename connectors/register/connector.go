@@ -171,18 +171,29 @@ func failedCall(err error) result {
 
 // makeRequest runs the query rules. The request is nil when they fail.
 func (d *Definition) makeRequest(in any) (*request, result) {
-	var query *mapping.Element
-	if d.query != nil {
-		var err error
-		if query, _, err = d.query.Build(in); err != nil {
-			return nil, result{outcome: outcomeInvalid, code: canon.CodeMappingFailed, detail: firstFault(err), err: err}
-		}
-	}
-	req, err := d.transport.request(in, query)
+	req, err := d.rawRequest(in)
 	if err != nil {
 		return nil, result{outcome: outcomeInvalid, code: canon.CodeMappingFailed, detail: firstFault(err), err: err}
 	}
 	return req, result{}
+}
+
+func (d *Definition) rawRequest(in any) (*request, error) {
+	if d.query == nil {
+		return d.transport.request(in, nil)
+	}
+	if t, ok := d.transport.(valueTransport); ok && t.sendsValue() {
+		query, _, err := d.query.Convert(in)
+		if err != nil {
+			return nil, err
+		}
+		return t.requestValue(in, query)
+	}
+	query, _, err := d.query.Build(in)
+	if err != nil {
+		return nil, err
+	}
+	return d.transport.request(in, query)
 }
 
 // read turns a reply into an outcome: form, protocol, what the definition names,
@@ -198,6 +209,9 @@ func (d *Definition) read(reply *raw, in any) result {
 		a = d.transport.read(reply)
 	}
 	if a.root.IsZero() {
+		if o, ok := d.saidByStatus(reply); ok {
+			return result{outcome: o, detail: "the register says so"}
+		}
 		switch byStatus := statusError(reply.status); {
 		case byStatus != nil:
 			// A reply of another form with a bad status is what gateways in between
@@ -214,9 +228,11 @@ func (d *Definition) read(reply *raw, in any) result {
 	}
 	defer reading.Close()
 	for _, o := range d.reply.outcomes {
-		ok, err := reading.True(o.when)
-		if err != nil {
-			return invalid(firstFault(err), err)
+		ok := o.status == 0 || o.status == reply.status
+		if ok && o.when != nil {
+			if ok, err = reading.True(o.when); err != nil {
+				return invalid(firstFault(err), err)
+			}
 		}
 		if ok {
 			res := result{outcome: o.means, detail: "the register says so"}
@@ -251,6 +267,17 @@ func (d *Definition) read(reply *raw, in any) result {
 		return result{outcome: outcomeAmbiguous, detail: fmt.Sprintf("%d records match", hits)}
 	}
 	return d.render(reading, in)
+}
+
+// saidByStatus finds the outcome of a reply whose body says nothing. A page of
+// somebody in between, of another media type, is not the register's word.
+func (d *Definition) saidByStatus(reply *raw) (outcome, bool) {
+	for _, o := range d.reply.outcomes {
+		if reply.form == nil && o.status != 0 && o.status == reply.status && o.when == nil && o.means != outcomeDeferred {
+			return o.means, true
+		}
+	}
+	return outcomeUnset, false
 }
 
 // render makes record and evidence of the one hit.

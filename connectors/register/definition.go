@@ -70,7 +70,8 @@ type sameRule struct {
 
 // outcomeRule names an answer that is no record.
 type outcomeRule struct {
-	when      *mapping.Expr
+	when      *mapping.Expr // nil: any answer with the status
+	status    int           // of HTTP; 0: any
 	means     outcome
 	available *mapping.Expr // deferred: when there will be a record
 }
@@ -151,11 +152,15 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 	d.issuer(root, f["issuer"])
 
 	scope := mapping.NewScope(f["prefixes"], f["code_lists"])
-	d.query = section(root, f["query"], "query", scope, mapping.ValueToXML, false)
 	d.evidence = section(root, f["evidence"], "evidence", scope, mapping.ValueToXML, true)
 	d.supplementsSection(f["supplements"], scope)
 	d.replySection(root, f["reply"], scope)
 	d.transportSection(root, f["transport"], f["query"], scope)
+	direction := mapping.ValueToXML
+	if t, ok := d.transport.(valueTransport); ok && t.sendsValue() {
+		direction = mapping.ValueToValue
+	}
+	d.query = section(root, f["query"], "query", scope, direction, false)
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
@@ -241,9 +246,9 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 	f := v.Fields("outcomes", "hits", "issued_on", "rules", "same", "encoding")
 	d.reply.encoding = readEncoding(f["encoding"])
 	for _, item := range f["outcomes"].Items() {
-		o := item.Fields("when", "means", "available")
-		if !o["when"].Exists() {
-			item.Fault("missing key %q", "when")
+		o := item.Fields("when", "status", "means", "available")
+		if !o["when"].Exists() && !o["status"].Exists() {
+			item.Fault("missing key %q or %q", "when", "status")
 		}
 		word := o["means"].RequiredText(item, "means")
 		means, ok := outcomeOf(word)
@@ -253,7 +258,13 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 		if (means == outcomeDeferred) != o["available"].Exists() {
 			item.Fault("available says when a deferred record will be there, and stands with means: deferred alone")
 		}
-		rule := outcomeRule{when: scope.Expr(o["when"], mapping.TypeBool), means: means}
+		rule := outcomeRule{means: means}
+		if o["when"].Exists() {
+			rule.when = scope.Expr(o["when"], mapping.TypeBool)
+		}
+		if o["status"].Exists() {
+			rule.status = int(o["status"].Int(100, 599))
+		}
 		if o["available"].Exists() {
 			rule.available = scope.Expr(o["available"], mapping.TypeText)
 		}

@@ -29,6 +29,17 @@ type transport interface {
 	dial(e Endpoint, with Config) (wire, error)
 }
 
+// A valueTransport may send a value, such as a JSON object, in place of a document.
+// Its query rules are then those of a value from a value.
+type valueTransport interface {
+	transport
+	sendsValue() bool
+	// requestValue is request with a value. It is pure.
+	requestValue(in, query any) (*request, error)
+}
+
+var _ valueTransport = (*rest)(nil)
+
 // A wire is one deployment's way to one register. It is safe for concurrent use.
 type wire interface {
 	// exchange makes one call and no second one, within the time of ctx. Errors are

@@ -1,6 +1,8 @@
 package register
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,12 +11,14 @@ import (
 	"slices"
 	"strings"
 
+	"oncegate/connectors/register/jsonxml"
+	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
 	"oncegate/mapping/yamldoc"
 )
 
-// rest is XML over plain HTTP: POST with the document of the query rules, or GET.
-// Parts of the address and headers may come from the query. An address ends in
+// rest is XML or JSON over plain HTTP: POST or PUT with what the query rules make, or
+// GET. Parts of the address and headers may come from the query. An address ends in
 // logs of every machine on the way, so it may not name a person unless the
 // definition accepts that; headers never may (style 22).
 type rest struct {
@@ -22,6 +26,9 @@ type rest struct {
 	path    []part
 	params  []field
 	headers []field
+	xroad   *xroadService
+
+	sendsJSON, readsJSON bool
 }
 
 // part is a piece of the path: constant, or an expression over the query.
@@ -38,8 +45,19 @@ type field struct {
 var headerPattern = regexp.MustCompile(`^X-[A-Za-z0-9-]{1,60}$`)
 
 func readREST(v yamldoc.Value, scope *mapping.Scope) transport {
-	f := v.Fields("kind", "method", "path", "params", "headers", "personal_data_in_url")
-	t := &rest{method: f["method"].Word(http.MethodPost, http.MethodGet)}
+	f := v.Fields("kind", "method", "path", "params", "headers", "personal_data_in_url", "body", "accept", "xroad")
+	t := &rest{
+		method:    f["method"].Word(http.MethodPost, http.MethodGet, http.MethodPut),
+		sendsJSON: f["body"].Word("xml", "json") == "json",
+		readsJSON: f["accept"].Word("xml", "json") == "json",
+		xroad:     readXRoad(f["xroad"], scope),
+	}
+	if f["body"].Exists() && t.method == http.MethodGet {
+		f["body"].Fault("GET sends none")
+	}
+	if t.xroad != nil && len(t.xroad.parts) == 6 {
+		f["xroad"].Fault("a service of REST has no version")
+	}
 	accepted := f["personal_data_in_url"].Word("refused", "accepted") == "accepted"
 	inURL := func(v yamldoc.Value, l *mapping.Lookup) {
 		if l != nil && !accepted && l.Mentions(personal) {
@@ -106,18 +124,52 @@ func readPath(v yamldoc.Value, scope *mapping.Scope, check func(yamldoc.Value, *
 	return out
 }
 
-func (t *rest) needsDocument() bool { return t.method == http.MethodPost }
+func (t *rest) needsDocument() bool { return t.method != http.MethodGet }
 
-func (t *rest) dial(e Endpoint, _ Config) (wire, error) { return dialHTTP(e, xmlMedia) }
+// sendsValue says that the query rules make a value (valueTransport).
+func (t *rest) sendsValue() bool { return t.needsDocument() && t.sendsJSON }
 
-func xmlMedia(mediaType string) bool {
+func (t *rest) accepts(mediaType string) bool {
+	if t.readsJSON {
+		return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+	}
 	return mediaType == "application/xml" || mediaType == "text/xml" || strings.HasSuffix(mediaType, "+xml")
 }
 
 var errNoValue = errors.New("a part of the address has no value in this query")
 
 func (t *rest) request(in any, query *mapping.Element) (*request, error) {
-	r := &request{method: t.method, header: http.Header{"Accept": {"application/xml"}}}
+	r, err := t.addressed(in)
+	if err != nil || query == nil {
+		return r, err
+	}
+	if r.body, err = document(query); err != nil {
+		return nil, err
+	}
+	r.header.Set("Content-Type", "application/xml; charset=utf-8")
+	return r, nil
+}
+
+// requestValue sends a value as JSON.
+func (t *rest) requestValue(in, query any) (*request, error) {
+	r, err := t.addressed(in)
+	if err != nil {
+		return nil, err
+	}
+	if r.body, err = json.Marshal(query); err != nil {
+		return nil, errors.New("the query cannot be written as JSON")
+	}
+	r.header.Set("Content-Type", "application/json")
+	return r, nil
+}
+
+// addressed is a request without a body.
+func (t *rest) addressed(in any) (*request, error) {
+	accept := "application/xml"
+	if t.readsJSON {
+		accept = "application/json"
+	}
+	r := &request{method: t.method, header: http.Header{"Accept": {accept}}}
 	var target strings.Builder
 	for _, p := range t.path {
 		if p.expr == nil {
@@ -159,22 +211,32 @@ func (t *rest) request(in any, query *mapping.Element) (*request, error) {
 			r.header.Set(h.name, value)
 		}
 	}
-	if query == nil {
-		return r, nil
-	}
-	body, err := document(query)
-	if err != nil {
-		return nil, err
-	}
-	r.body = body
-	r.header.Set("Content-Type", "application/xml; charset=utf-8")
-	return r, nil
+	var err error
+	r.issue, err = t.xroad.issueOf(in)
+	return r, err
 }
 
 func (t *rest) read(r *raw) answer {
+	if t.readsJSON {
+		return readJSON(r)
+	}
 	doc, err := r.document()
 	if err != nil {
 		return unreadable(err)
+	}
+	return answer{root: doc.Root()}
+}
+
+// readJSON reads a reply of JSON as the tree <json>. It is UTF-8 (RFC 8259 8.1),
+// whatever a charset says: JSON has none.
+func readJSON(r *raw) answer {
+	text, err := jsonxml.Document("json", bytes.TrimPrefix(r.body, []byte("\ufeff")))
+	if err != nil {
+		return unreadable(err)
+	}
+	doc, err := xmldoc.ParseBytes(text, xmldoc.Limits{})
+	if err != nil {
+		return unreadable(errors.New("the JSON is too large as XML"))
 	}
 	return answer{root: doc.Root()}
 }

@@ -70,17 +70,20 @@ func (w *httpWire) send(ctx context.Context, r *request) (*raw, http.Header, err
 		return nil, nil, &callError{outcome: outcomeInvalid, detail: fmt.Sprintf("the reply is larger than %d bytes", limit)}
 	}
 	reply := &raw{status: res.StatusCode, media: res.Header.Get("Content-Type"), body: body}
-	reply.form = checkForm(res.Header, w.accepts)
+	reply.form = checkForm(res.Header, len(body) == 0, w.accepts)
 	return reply, res.Header, nil
 }
 
 // checkForm refuses replies that are not what they claim to be.
-func checkForm(header http.Header, accepts func(mediaType string) bool) *callError {
+func checkForm(header http.Header, empty bool, accepts func(mediaType string) bool) *callError {
 	invalid := func(format string, args ...any) *callError {
 		return &callError{outcome: outcomeInvalid, detail: fmt.Sprintf(format, args...)}
 	}
 	if enc := header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return invalid("the reply is compressed, which was not asked for")
+	}
+	if empty && header.Get("Content-Type") == "" {
+		return nil // nothing claims nothing; its status may say all
 	}
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {

@@ -166,7 +166,9 @@ func (c *xroadCall) check(header xmldoc.Element, r *request) error {
 	if header.IsZero() {
 		return errEcho
 	}
-	only := func(local string) (xmldoc.Element, error) { return header.Only(xmldoc.Name{Space: xroadSpace, Local: local}) }
+	only := func(local string) (xmldoc.Element, error) {
+		return header.Only(xmldoc.Name{Space: xroadSpace, Local: local})
+	}
 	id, err := only("id")
 	if err != nil || strings.TrimSpace(id.Text()) != string(r.id) {
 		return errEcho
