@@ -10,7 +10,7 @@ SERVICES := testdata/services/services.sh
 PEERS := testdata/peers/peers.sh
 FUZZTIME ?= 60s
 
-.PHONY: help build demo sandbox test test-unit test-services test-interop test-hsm chaos pages lint verify bench bench-as4 fuzz services services-stop clean
+.PHONY: help build demo sandbox test test-unit test-services test-interop test-hsm chaos pages lint verify bench bench-as4 bench-mapping fuzz services services-stop clean
 
 help: ## print this help
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: build ## the figures of docs/performance.md
 bench-as4: ## the AS4 figures: beside phase4, bare cryptography, OpenSSL; 1 GiB, 10,000 partners (java, mvn; libssl-dev)
 	@testdata/bench/as4.sh
 
+bench-mapping: ## the mapping language: beside encoding/xml, etree, and the same mapping in XSLT by xsltproc and Saxon (xsltproc; java, mvn)
+	@testdata/bench/mapping.sh
+
 fuzz: ## every fuzz target for FUZZTIME (60s) each
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do d=$$(dirname $$f); \
 	 for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' $$f | cut -c6-); do echo "== $$d $$t"; \
@@ -81,4 +84,4 @@ services-stop: ## stop what `make services` started
 
 clean: ## remove what was built; services are stopped first
 	-@[ -d .services ] && $(SERVICES) stop >/dev/null 2>&1
-	rm -rf bin demo-out .services testdata/peers/phase4/target testdata/peers/schematron/target
+	rm -rf bin demo-out .services testdata/peers/phase4/target testdata/peers/schematron/target testdata/peers/xslt/target

@@ -3,14 +3,15 @@
 # and prints the directory of the result:
 #   peers.sh phase4       access points to talk to: ONCEGATE_TEST_PHASE4
 #   peers.sh schematron   the published business rules: ONCEGATE_TEST_SCHEMATRON
+#   peers.sh xslt         XSLT run by Saxon, for make bench-mapping
 #   peers.sh pdf          a judge of PDF/A and PDF/UA: ONCEGATE_TEST_PDF
 # Exit 3 with one line where Java or Maven is missing.
 set -euo pipefail
-peer=${1:?usage: peers.sh phase4|schematron|pdf}
+peer=${1:?usage: peers.sh phase4|schematron|xslt|pdf}
 cd "$(dirname "$0")/$peer"
 for tool in java javac mvn; do
   if ! command -v "$tool" >/dev/null; then
-    echo "interop: $tool is not installed: the tests against $peer are skipped" >&2
+    echo "peers: $tool is not installed: what needs $peer is skipped" >&2
     exit 3
   fi
 done
