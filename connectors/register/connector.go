@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"oncegate/connectors/register/capture"
 	"oncegate/mapping"
 	"oncegate/schemas/canon"
 )
@@ -19,6 +20,10 @@ type Config struct {
 	Payloads canon.Payloads   // Required
 	Now      func() time.Time // Required
 	Log      *slog.Logger     // Required
+
+	Shadow   *Definition        // another version, which runs beside and only reports. Default: none
+	Shadowed func(ShadowReport) // Default: differences are logged only
+	Recorder *capture.Recorder  // Default: nothing is recorded
 }
 
 // Validate reports all faults at once.
@@ -151,6 +156,7 @@ func (c *Connector) ask(ctx context.Context, id canon.MessageID, in any) result 
 		return failedCall(err)
 	}
 	res = c.def.read(reply, in)
+	c.after(ctx, id, in, reply, res)
 	for _, u := range res.report.Unmapped { // the record may be good without it, so nobody else would tell
 		c.with.Log.WarnContext(ctx, "code not in list", "register", c.def.Name, "list", u.List, "line", u.Line, "count", u.Count)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"oncegate/connectors/xmldoc"
+	"oncegate/connectors/register/capture"
 	"oncegate/mapping"
 	"oncegate/mapping/yamldoc"
 	"oncegate/schemas/canon"
@@ -39,6 +40,7 @@ type Definition struct {
 	evidence  *mapping.Program
 
 	supplements []supplement
+	pseudonyms  *capture.Rules // of the recorder
 }
 
 // Subject says whom a register knows.
@@ -125,7 +127,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 		return nil, doc.Err()
 	}
 	f := root.Fields("apiVersion", "kind", "name", "title", "country", "about", "evidence_type", "issuer",
-		"transport", "prefixes", "code_lists", "query", "reply", "evidence", "supplements")
+		"transport", "prefixes", "code_lists", "query", "reply", "evidence", "supplements", "pseudonymise")
 	f["apiVersion"].RequiredText(root, "apiVersion")
 	f["apiVersion"].Word(mapping.APIVersion)
 	f["kind"].RequiredText(root, "kind")
@@ -154,6 +156,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 	scope := mapping.NewScope(f["prefixes"], f["code_lists"])
 	d.evidence = section(root, f["evidence"], "evidence", scope, mapping.ValueToXML, true)
 	d.supplementsSection(f["supplements"], scope)
+	d.pseudonyms = capture.Parse(f["pseudonymise"], scope.Prefixes())
 	d.replySection(root, f["reply"], scope)
 	d.transportSection(root, f["transport"], f["query"], scope)
 	direction := mapping.ValueToXML
