@@ -1,11 +1,14 @@
 package register
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
+	"net/textproto"
 	"strings"
 
 	"oncegate/connectors/edelivery/swa"
@@ -62,6 +65,26 @@ func (r *raw) unpack(soapMedia string, limit int64) error {
 	r.body, r.media = root, in.RootType()
 	return nil
 }
+
+// entity reads a reply as a sample holds it: a MIME header, an empty line, the body.
+func (d *Definition) entity(r *raw) error {
+	t, ok := d.transport.(*soap)
+	if !ok {
+		return errors.New("only transports of SOAP have replies of several parts")
+	}
+	text := bufio.NewReader(bytes.NewReader(r.body))
+	header, err := textproto.NewReader(text).ReadMIMEHeader()
+	if err != nil {
+		return fmt.Errorf("the header cannot be read: %w", err)
+	}
+	if r.body, err = io.ReadAll(text); err != nil {
+		return err
+	}
+	r.media = header.Get("Content-Type")
+	return r.unpack(t.version.media, maxSampleParts)
+}
+
+const maxSampleParts = 64 << 20
 
 // resolveXOP puts the parts into the places of their xop:Include, as base64 without
 // line breaks, which is also what a signature is over (XOP 3.1). Each part is used

@@ -23,7 +23,11 @@ import (
 //	found.query.xml     what must go on the wire for it (as tree: white space
 //	                    between elements and prefixes do not count)
 //	found.query.target  method and address, where the address depends on the query
+//	found.sent.json     the same where the query goes out as JSON
 //	found.reply.xml     what the register answers, as on the wire
+//	found.reply.json    the same where it answers in JSON
+//	found.reply.mime    the same with its Content-Type header and an empty line before
+//	                    it, for an answer of several parts (MTOM)
 //	found.reply.status  its HTTP status; 200 when there is no such file
 //	found.record.json   the record the rules must make
 //	found.evidence.xml  the evidence the rules must make of the record
@@ -66,7 +70,7 @@ func (d *Definition) Samples() []Sample {
 		out = append(out, c.run()...)
 	}
 	if !found {
-		out = append(out, Sample{d.Name, "", "folder", errors.New("testdata holds no case with a reply.xml and a record.json")})
+		out = append(out, Sample{d.Name, "", "folder", errors.New("testdata holds no case with a reply and a record.json")})
 	}
 	return out
 }
@@ -100,7 +104,7 @@ func (c *sampleCase) file(kind string) ([]byte, error) {
 }
 
 func (c *sampleCase) run() []Sample {
-	known := []string{"query.json", "query.xml", "query.target", "reply.xml", "reply.status", "record.json", "evidence.xml", "fault"}
+	known := []string{"query.json", "query.xml", "query.target", "sent.json", "reply.xml", "reply.json", "reply.mime", "reply.status", "record.json", "evidence.xml", "fault"}
 	var out []Sample
 	add := func(check string, err error) { out = append(out, Sample{c.d.Name, c.name, check, err}) }
 	for kind := range c.has {
@@ -111,7 +115,7 @@ func (c *sampleCase) run() []Sample {
 	if c.has["query.json"] {
 		add("query", c.query())
 	}
-	if !c.has["reply.xml"] {
+	if !c.has["reply.xml"] && !c.has["reply.json"] && !c.has["reply.mime"] {
 		return out
 	}
 	reply, err := c.reply()
@@ -182,6 +186,15 @@ func (c *sampleCase) query() error {
 			return fmt.Errorf("the address differs from query.target\n%s", mapping.FirstDifference([]byte(have), want))
 		}
 	}
+	if c.has["sent.json"] {
+		want, err := c.file("sent.json")
+		if err != nil {
+			return err
+		}
+		if have, want := indentJSON(req.body), indentJSON(want); have != want || have == "" {
+			return fmt.Errorf("the document differs from sent.json\n%s", mapping.FirstDifference([]byte(have), []byte(want)))
+		}
+	}
 	if c.has["query.xml"] {
 		want, err := c.file("query.xml")
 		if err != nil {
@@ -193,11 +206,22 @@ func (c *sampleCase) query() error {
 }
 
 func (c *sampleCase) reply() (*raw, error) {
-	text, err := c.file("reply.xml")
+	kind := "reply.xml"
+	for _, k := range []string{"reply.json", "reply.mime"} {
+		if c.has[k] {
+			kind = k
+		}
+	}
+	text, err := c.file(kind)
 	if err != nil {
 		return nil, err
 	}
 	reply := &raw{status: http.StatusOK, body: text}
+	if kind == "reply.mime" {
+		if err := c.d.entity(reply); err != nil {
+			return nil, fmt.Errorf("reading %s.%s: %w", c.name, kind, err)
+		}
+	}
 	if c.has["reply.status"] {
 		status, err := c.file("reply.status")
 		if err != nil {

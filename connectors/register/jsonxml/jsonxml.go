@@ -16,6 +16,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"oncegate/connectors/xmldoc"
@@ -88,12 +89,37 @@ type writer struct {
 }
 
 func newWriter(doc []byte) (*writer, error) {
-	if !utf8.Valid(doc) { // encoding/json would put U+FFFD there and say nothing
+	if !utf8.Valid(doc) || halved(doc) { // encoding/json would put U+FFFD there and say nothing
 		return nil, errText
 	}
 	d := json.NewDecoder(bytes.NewReader(doc))
 	d.UseNumber()
 	return &writer{d: d, most: 64<<10 + maxGrowth*len(doc)}, nil
+}
+
+// halved reports a \u escape of one half of a character without the other.
+func halved(doc []byte) bool {
+	unit := func(at int) (rune, bool) {
+		if len(doc) < at+6 || doc[at] != '\\' || doc[at+1] != 'u' {
+			return 0, false
+		}
+		n, err := strconv.ParseUint(string(doc[at+2:at+6]), 16, 16)
+		return rune(n), err == nil
+	}
+	for i := 0; i < len(doc); i++ {
+		if doc[i] != '\\' {
+			continue
+		}
+		if high, ok := unit(i); ok && utf16.IsSurrogate(high) {
+			low, _ := unit(i + 6)
+			if utf16.DecodeRune(high, low) == utf8.RuneError {
+				return true
+			}
+			i += 10
+		}
+		i++ // what is escaped
+	}
+	return false
 }
 
 func (w *writer) open(name string)  { w.out = append(append(append(w.out, '<'), name...), '>') }

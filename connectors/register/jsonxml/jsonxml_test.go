@@ -20,6 +20,7 @@ func TestDocument(t *testing.T) {
 		{"names", `{"first name":"a","1st":"b","":"c","x:y":"d","_x0041_":"e"}`,
 			`<json><first_x0020_name>a</first_x0020_name><_x0031_st>b</_x0031_st><_x0000_>c</_x0000_><x_x003A_y>d</x_x003A_y><_x005F_x0041_>e</_x005F_x0041_></json>`},
 		{"markup", `{"a":"<b>&\r"}`, `<json><a>&lt;b&gt;&amp;&#xD;</a></json>`},
+		{"surrogates", `"\ud83d\ude00 \\ud83d"`, "<json>\U0001F600 \\ud83d</json>"},
 		{"scalar", `"x"`, `<json>x</json>`},
 		{"nothing", `null`, `<json></json>`},
 	} {
@@ -60,7 +61,7 @@ func TestAppend(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for name, doc := range map[string]string{
 		"empty": "", "cut": `{"a":`, "two": `{} {}`, "comma": `[1,]`, "twice": `{"a":1,"a":2}`, "control": `"\u0001"`,
-		"bytes": "\"\xff\"", "deep": strings.Repeat("[", 100) + strings.Repeat("]", 100),
+		"bytes": "\"\xff\"", "half": `"\ud83d"`, "halves": `"\ude00\ud83d"`, "half and escape": `"\ud83d\n"`, "deep": strings.Repeat("[", 100) + strings.Repeat("]", 100),
 		"grows": `{"` + strings.Repeat("n", 1000) + `":[` + strings.Repeat("1,", 100_000) + `1]}`,
 	} {
 		if got, err := Document("json", []byte(doc)); err == nil {
