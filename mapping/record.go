@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"encoding/json"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -35,7 +36,15 @@ type slot struct {
 
 // AppendJSON appends the record as JSON: the same bytes that encoding/json makes
 // of Value, fields sorted by name.
-func (r *Record) AppendJSON(b []byte) []byte { return r.appendRecord(b, r.shape, 0) }
+func (r *Record) AppendJSON(b []byte) []byte {
+	size := 0
+	for i := range r.slots {
+		if v := &r.slots[i]; v.kind != slotAbsent {
+			size += len(v.text) + 20 // and a key
+		}
+	}
+	return r.appendRecord(slices.Grow(b, size), r.shape, 0)
+}
 
 // MarshalJSON lets encoding/json write a record.
 func (r *Record) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil), nil }

@@ -291,7 +291,7 @@ func (d *Definition) render(reading *mapping.Reading, in any) result {
 	fail := func(err error) result {
 		return result{outcome: outcomeInvalid, detail: firstFault(err), err: err}
 	}
-	value, report, err := reading.Run(d.reply.hits)
+	value, report, err := reading.Record(d.reply.hits)
 	if err != nil {
 		res := fail(err)
 		res.report = report
@@ -309,9 +309,7 @@ func (d *Definition) render(reading *mapping.Reading, in any) result {
 			return fail(errors.New("issued_on is not a date of the form YYYY-MM-DD"))
 		}
 	}
-	if res.record, err = json.Marshal(value); err != nil {
-		return fail(errors.New("the record cannot be written as JSON"))
-	}
+	res.record = value.AppendJSON(nil)
 	e, evidenceReport, err := d.evidence.Build(value)
 	res.report.Unmapped = append(res.report.Unmapped, evidenceReport.Unmapped...)
 	if err != nil {
