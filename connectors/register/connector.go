@@ -206,6 +206,11 @@ func (d *Definition) rawRequest(in any) (*request, error) {
 // number of hits, rules, person, evidence. Without a query (nil) the person is
 // not compared.
 func (d *Definition) read(reply *raw, in any) result {
+	return d.readWith(reply, in, d.reply.record.Read)
+}
+
+// readWith is read with the rules opened by somebody who follows them.
+func (d *Definition) readWith(reply *raw, in any, open func(mapping.Node) (*mapping.Reading, error)) result {
 	invalid := func(detail string, err error) result {
 		return result{outcome: outcomeInvalid, detail: detail, err: err}
 	}
@@ -228,7 +233,7 @@ func (d *Definition) read(reply *raw, in any) result {
 		}
 		return result{outcome: a.outcome, detail: a.detail, err: a.err}
 	}
-	reading, err := d.reply.record.Read(Node(a.root))
+	reading, err := open(Node(a.root))
 	if err != nil {
 		return invalid(err.Error(), err)
 	}

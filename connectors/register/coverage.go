@@ -1,0 +1,89 @@
+package register
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"oncegate/mapping"
+)
+
+// SampleCoverage says how much of a definition its samples prove.
+type SampleCoverage struct {
+	Query *mapping.CoverageReport // nil for a transport that sends no document
+	Reply mapping.CoverageReport
+}
+
+// Coverage runs the samples and counts which rules they reach and which parts of
+// their replies no rule reads. Whether the samples hold is asked of Samples.
+func (d *Definition) Coverage() (SampleCoverage, error) {
+	var out SampleCoverage
+	files, err := fs.Glob(d.folder, samplesFolder+"/*")
+	if err != nil {
+		return out, fmt.Errorf("listing samples: %w", err)
+	}
+	var names []string
+	has := map[string]map[string]bool{}
+	for _, file := range files {
+		name, kind, ok := strings.Cut(strings.TrimPrefix(file, samplesFolder+"/"), ".")
+		if !ok {
+			continue
+		}
+		if has[name] == nil {
+			has[name] = map[string]bool{}
+			names = append(names, name)
+		}
+		has[name][kind] = true
+	}
+	slices.Sort(names)
+	reply := mapping.NewCoverage(d.reply.record)
+	var query *mapping.Coverage
+	if d.query != nil {
+		query = mapping.NewCoverage(d.query)
+	}
+	for _, name := range names {
+		c := sampleCase{d: d, name: name, has: has[name]}
+		if err := c.follow(query, reply); err != nil {
+			return out, fmt.Errorf("sample %s: %w", name, err)
+		}
+	}
+	out.Reply = reply.Report()
+	if query != nil {
+		r := query.Report()
+		out.Query = &r
+	}
+	return out, nil
+}
+
+// follow runs one case under the eyes of two coverages.
+func (c *sampleCase) follow(query, reply *mapping.Coverage) error {
+	var in any
+	if c.has["query.json"] {
+		text, err := c.file("query.json")
+		if err != nil {
+			return err
+		}
+		if in, err = mapping.DecodeJSON(text); err != nil {
+			return fmt.Errorf("reading query.json: %w", err)
+		}
+		if query != nil {
+			build := func(v any) error { _, _, err := query.Build(v); return err }
+			if t, ok := c.d.transport.(valueTransport); ok && t.sendsValue() {
+				build = func(v any) error { _, _, err := query.Convert(v); return err }
+			}
+			if err := build(in); err != nil {
+				return err
+			}
+		}
+	}
+	if !c.has["reply.xml"] && !c.has["reply.json"] && !c.has["reply.mime"] {
+		return nil
+	}
+	answer, err := c.reply()
+	if err != nil {
+		return err
+	}
+	c.d.readWith(answer, in, reply.Read)
+	return nil
+}
