@@ -63,7 +63,7 @@ type machine struct {
 	slots  []slot     // of the record being made
 	frames []*callCtx // of the calls being evaluated, one within the other
 	calls  int
-	root   Node     // of a trace: it may know places
+	root   Node // of a trace: it may know places
 	cover  *coverRun
 }
 

@@ -41,6 +41,23 @@ func (t *texts) join(parts ...string) string {
 	return s
 }
 
+// date writes an ISO date; one that stands in s as it is needs no new text.
+func (t *texts) date(s, y, m, d string) string {
+	if len(y) != 4 || len(m) != 2 || len(d) != 2 {
+		return t.join(y, "-", m, "-", d)
+	}
+	var b [len("YYYY-MM-DD")]byte
+	copy(b[0:4], y)
+	b[4] = '-'
+	copy(b[5:7], m)
+	b[7] = '-'
+	copy(b[8:10], d)
+	if len(s) >= len(b) && s[:len(b)] == string(b[:]) {
+		return s[:len(b)]
+	}
+	return t.keep(b[:])
+}
+
 // forget lets go of every text.
 func (t *texts) forget() {
 	clear(t.scratch[:cap(t.scratch)])
