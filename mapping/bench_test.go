@@ -19,7 +19,7 @@ rules:
           - {to: "@number", from: number}
           - {to: Name/Family, from: familyName}
           - {to: Name/Given, from: givenName}
-          - {to: Born, from: "format-date(birth.date, 'DD.MM.YYYY')"}
+          - {to: Born, from: "format-date(birth/date, 'DD.MM.YYYY')"}
 `
 
 const benchRules = `rules:
@@ -89,7 +89,15 @@ func BenchmarkStages(b *testing.B) {
 		}
 		return err
 	})
-	stage("rules", func() error { _, _, err := reading.Record(nil); return err })
+	stage("load-and-rules", func() error {
+		r, err := p.Read(root.AsNode())
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		_, _, err = r.Record(nil)
+		return err
+	})
 	stage("json", func() error { rec.AppendJSON(nil); return nil })
 	stage("value", func() error { rec.Value(); return nil })
 	stage("build", func() error { _, _, err := back.Build(rec); return err })

@@ -54,6 +54,7 @@ type tree struct {
 	// Names as written, kept only when a trace was asked for.
 	locals     []string
 	attrLocals []string
+	nth        []int32 // twins
 }
 
 // Limits of one input (style 20).
@@ -152,7 +153,7 @@ func (t *tree) forget() {
 	clear(t.attrs)
 	clear(t.locals)
 	clear(t.attrLocals)
-	t.nodes, t.attrs, t.locals, t.attrLocals = t.nodes[:0], t.attrs[:0], t.locals[:0], t.attrLocals[:0]
+	t.nodes, t.attrs, t.locals, t.attrLocals, t.nth = t.nodes[:0], t.attrs[:0], t.locals[:0], t.attrLocals[:0], t.nth[:0]
 }
 
 // find numbers a name as the rules know it, and its namespace.
@@ -410,6 +411,35 @@ func (t *tree) text(id nodeID) string {
 	return b.String()
 }
 
+// twins numbers the elements that have siblings of their name, from 1; the others
+// have 0. It is made at the first question, all at once.
+func (t *tree) twins() []int32 {
+	if len(t.nth) > 0 {
+		return t.nth
+	}
+	type name struct {
+		local string
+		space int32
+	}
+	t.nth = append(t.nth, make([]int32, len(t.nodes))...)
+	last := map[name]nodeID{}
+	for parent := range t.nodes {
+		clear(last)
+		for c := t.nodes[parent].first; c != none; c = t.nodes[c].next {
+			if t.nodes[c].name == nameText {
+				continue
+			}
+			key := name{t.locals[c], t.nodes[c].space}
+			if before, ok := last[key]; ok {
+				t.nth[before] = max(t.nth[before], 1)
+				t.nth[c] = t.nth[before] + 1
+			}
+			last[key] = c
+		}
+	}
+	return t.nth
+}
+
 // path names a node for people: /Reply/Person[2]/Name/@lang. It needs a trace.
 func (t *tree) path(id nodeID) string {
 	if id == none || len(t.locals) == 0 {
@@ -428,17 +458,9 @@ func (t *tree) path(id nodeID) string {
 			steps = append(steps, "text()")
 			continue
 		}
-		step, twins, before := t.locals[id], 0, 1
-		for c := t.nodes[n.parent].first; c != none; c = t.nodes[c].next {
-			if t.nodes[c].name != nameText && t.locals[c] == t.locals[id] && t.nodes[c].space == n.space {
-				twins++
-				if c < id {
-					before++
-				}
-			}
-		}
-		if twins > 1 {
-			step += "[" + strconv.Itoa(before) + "]"
+		step := t.locals[id]
+		if nth := t.twins()[id]; nth > 0 {
+			step += "[" + strconv.Itoa(int(nth)) + "]"
 		}
 		steps = append(steps, step)
 	}
