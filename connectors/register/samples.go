@@ -23,6 +23,7 @@ import (
 //	found.query.xml     what must go on the wire for it (as tree: white space
 //	                    between elements and prefixes do not count)
 //	found.query.target  method and address, where the address depends on the query
+//	found.query.args    the values of the parameters of a statement, a JSON list
 //	found.sent.json     the same where the query goes out as JSON
 //	found.reply.xml     what the register answers, as on the wire
 //	found.reply.json    the same where it answers in JSON
@@ -104,7 +105,7 @@ func (c *sampleCase) file(kind string) ([]byte, error) {
 }
 
 func (c *sampleCase) run() []Sample {
-	known := []string{"query.json", "query.xml", "query.target", "sent.json", "reply.xml", "reply.json", "reply.mime", "reply.status", "record.json", "evidence.xml", "fault"}
+	known := []string{"query.json", "query.xml", "query.target", "query.args", "sent.json", "reply.xml", "reply.json", "reply.mime", "reply.status", "record.json", "evidence.xml", "fault"}
 	var out []Sample
 	add := func(check string, err error) { out = append(out, Sample{c.d.Name, c.name, check, err}) }
 	for kind := range c.has {
@@ -193,6 +194,11 @@ func (c *sampleCase) query() error {
 		}
 		if have, want := indentJSON(req.body), indentJSON(want); have != want || have == "" {
 			return fmt.Errorf("the document differs from sent.json\n%s", mapping.FirstDifference([]byte(have), []byte(want)))
+		}
+	}
+	if c.has["query.args"] {
+		if err := c.args(req); err != nil {
+			return err
 		}
 	}
 	if c.has["query.xml"] {

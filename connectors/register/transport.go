@@ -54,6 +54,7 @@ func transports() map[string]func(v yamldoc.Value, scope *mapping.Scope) transpo
 		"soap11": readSOAP(soap11()),
 		"soap12": readSOAP(soap12()),
 		"rest":   readREST,
+		"sql":    readSQL,
 	}
 }
 
