@@ -140,6 +140,7 @@ type result struct {
 	issuedOn string
 	with     []attachment
 	report   mapping.Report
+	broken   []string // how the answer breaks its schema, where that is only reported
 
 	available time.Time // deferred
 }
@@ -157,6 +158,7 @@ func (c *Connector) ask(ctx context.Context, id canon.MessageID, in any) result 
 	}
 	res = c.def.read(reply, in)
 	c.after(ctx, id, in, reply, res)
+	c.reportBroken(ctx, res.broken)
 	for _, u := range res.report.Unmapped { // the record may be good without it, so nobody else would tell
 		c.with.Log.WarnContext(ctx, "code not in list", "register", c.def.Name, "list", u.List, "line", u.Line, "count", u.Count)
 	}
@@ -232,6 +234,20 @@ func (d *Definition) readWith(reply *raw, in any, open func(mapping.Node) (*mapp
 			return failedCall(reply.form)
 		}
 		return result{outcome: a.outcome, detail: a.detail, err: a.err}
+	}
+	refused, reported := d.keepsSchema(reply, a)
+	if refused != "" {
+		return invalid(refused, nil)
+	}
+	res := d.rules(a, reply, in, open)
+	res.broken = reported
+	return res
+}
+
+// rules reads an answer whose form is right.
+func (d *Definition) rules(a answer, reply *raw, in any, open func(mapping.Node) (*mapping.Reading, error)) result {
+	invalid := func(detail string, err error) result {
+		return result{outcome: outcomeInvalid, detail: detail, err: err}
 	}
 	reading, err := open(Node(a.root))
 	if err != nil {

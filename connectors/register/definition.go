@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"oncegate/connectors/xmldoc"
 	"oncegate/connectors/register/capture"
+	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
 	"oncegate/mapping/yamldoc"
 	"oncegate/schemas/canon"
@@ -60,6 +60,7 @@ type reply struct {
 	record   *mapping.Program
 	same     []sameRule
 	encoding xmldoc.Encoding
+	schema   *schemaRule
 }
 
 // sameRule says what a record must share with the query: a register that answers
@@ -106,6 +107,7 @@ func Load(fsys fs.FS) (map[string]*Definition, error) {
 			continue
 		}
 		def.folder = folder
+		faults = append(faults, def.compileSchemas()...)
 		defs[def.Name] = def
 	}
 	if err := faults.Err(); err != nil {
@@ -246,8 +248,9 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 		root.Fault("missing key %q", "reply")
 		return
 	}
-	f := v.Fields("outcomes", "hits", "issued_on", "rules", "same", "encoding")
+	f := v.Fields("outcomes", "hits", "issued_on", "rules", "same", "encoding", "schema", "catalog")
 	d.reply.encoding = readEncoding(f["encoding"])
+	d.reply.schema = readSchema(f["schema"], f["catalog"])
 	for _, item := range f["outcomes"].Items() {
 		o := item.Fields("when", "status", "means", "available")
 		if !o["when"].Exists() && !o["status"].Exists() {
