@@ -1,7 +1,7 @@
 package register
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"oncegate/connectors/xmldoc"
@@ -43,8 +43,8 @@ func (a *addressing) headers(r *request, action, url string) []*mapping.Element 
 func messageURI(r *request) string { return "urn:uuid:" + string(r.id) }
 
 // check refuses the answer to another query. An answer that names none is believed:
-// it came on the connection of this one.
-func (a *addressing) check(header xmldoc.Element, r *request) error {
+// it came on the connection of this one. may says whether a header may be read.
+func (a *addressing) check(header xmldoc.Element, r *request, may func(xmldoc.Element) bool) error {
 	if a == nil || header.IsZero() {
 		return nil
 	}
@@ -53,8 +53,8 @@ func (a *addressing) check(header xmldoc.Element, r *request) error {
 		if kind != "" && kind != addressingSpace+"/reply" {
 			continue
 		}
-		if strings.TrimSpace(e.Text()) != messageURI(r) {
-			return fmt.Errorf("the reply relates to another query (wsa:RelatesTo)")
+		if !may(e) || strings.TrimSpace(e.Text()) != messageURI(r) {
+			return errors.New("the reply relates to another query (wsa:RelatesTo)")
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -19,6 +20,8 @@ type Endpoint struct {
 	ClientCert  *tls.Certificate // Default none
 	RootCAs     *x509.CertPool   // Default the system's
 	Auth        Auth             // Default none
+	OAuth       *OAuth           // Default none
+	WSS         *WSS             // SOAP only. Default none
 	XRoad       XRoad            // Required for a register of X-Road
 	Timeout     time.Duration    // Default 20s; one call, from dialling to the last byte
 	MaxReply    int64            // Default 4 MiB
@@ -82,7 +85,10 @@ func (e Endpoint) Validate() error {
 	if e.Timeout < 0 || e.MaxReply < 0 || e.MaxInFlight < 0 {
 		errs = append(errs, errors.New("timeout and limits must not be negative"))
 	}
-	errs = append(errs, e.XRoad.validate())
+	if e.OAuth != nil && (e.Auth.User != "" || strings.EqualFold(e.Auth.Header, "Authorization")) {
+		errs = append(errs, errors.New("oauth2 and a user or a header of its own exclude each other"))
+	}
+	errs = append(errs, e.OAuth.validate(), e.WSS.validate(e.URL), e.XRoad.validate())
 	return errors.Join(errs...)
 }
 

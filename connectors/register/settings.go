@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -24,7 +25,26 @@ type Settings struct {
 	HeaderFile   string   `yaml:"header_file"`   // Required with header
 	Timeout      Duration `yaml:"timeout"`       // of one call. Default: 20s
 
-	XRoad *XRoadSettings `yaml:"xroad"` // Required for a register of X-Road
+	Shadow string          `yaml:"shadow"` // directory of registers: the version there runs beside and only reports. Default: none
+	Record *RecordSettings `yaml:"record"` // Default: nothing is recorded
+
+	OAuth *OAuthSettings `yaml:"oauth2"` // client credentials of OAuth 2. Default: none
+	WSSE  *WSSESettings  `yaml:"wsse"`   // WS-Security, for SOAP. Default: none
+	XRoad *XRoadSettings `yaml:"xroad"`  // Required for a register of X-Road
+}
+
+// RecordSettings say how answers become samples that name nobody.
+type RecordSettings struct {
+	Dir   string    `yaml:"dir"`   // Required: where the samples are written
+	Until time.Time `yaml:"until"` // Required: nothing is recorded from then on
+	Most  int       `yaml:"most"`  // Default: 200 samples
+}
+
+func (r *RecordSettings) validate() error {
+	if r != nil && (r.Dir == "" || r.Until.IsZero() || r.Most < 0) {
+		return errors.New("record: want dir, the time until which answers are recorded, and no negative number")
+	}
+	return nil
 }
 
 // XRoadSettings say who we are in X-Road.
@@ -77,6 +97,13 @@ func (s Settings) Files() []File {
 		{"password_file", s.PasswordFile, true},
 		{"header_file", s.HeaderFile, true},
 	}
+	if s.OAuth != nil {
+		all = append(all, File{"oauth2.client_secret_file", s.OAuth.SecretFile, true})
+	}
+	if w := s.WSSE; w != nil {
+		all = append(all, File{"wsse.password_file", w.PasswordFile, true}, File{"wsse.sign_cert", w.SignCert, false},
+			File{"wsse.sign_key", w.SignKey, true}, File{"wsse.verify_ca", w.VerifyCA, false})
+	}
 	out := all[:0]
 	for _, f := range all {
 		if f.Name != "" {
@@ -99,7 +126,17 @@ func (s Settings) Validate() error {
 	pair("user", "password_file", s.User, s.PasswordFile)
 	pair("header", "header_file", s.Header, s.HeaderFile)
 	xroad, err := s.XRoad.identity()
-	errs = append(errs, err, Endpoint{URL: s.URL, Timeout: time.Duration(s.Timeout), XRoad: xroad}.Validate())
+	if o := s.OAuth; o != nil && (o.TokenURL == "" || o.ClientID == "" || o.SecretFile == "") {
+		errs = append(errs, errors.New("oauth2: token_url, client_id and client_secret_file are required"))
+	}
+	if w := s.WSSE; w != nil {
+		pair("wsse.user", "wsse.password_file", w.User, w.PasswordFile)
+		pair("wsse.sign_cert", "wsse.sign_key", w.SignCert, w.SignKey)
+		if !slices.Contains([]string{"", "digest", "text"}, w.Password) {
+			errs = append(errs, errors.New("wsse.password: want digest or text"))
+		}
+	}
+	errs = append(errs, err, s.Record.validate(), Endpoint{URL: s.URL, Timeout: time.Duration(s.Timeout), XRoad: xroad}.Validate())
 	return errors.Join(errs...)
 }
 
@@ -118,6 +155,7 @@ func (s Settings) Endpoint(read func(file string) ([]byte, error)) (Endpoint, er
 			User: s.User, Password: f.secret("password_file", s.PasswordFile),
 			Header: s.Header, Value: f.secret("header_file", s.HeaderFile),
 		},
+		OAuth: s.OAuth.endpoint(&f), WSS: s.WSSE.endpoint(&f),
 	}
 	return e, errors.Join(f.errs...)
 }

@@ -16,15 +16,17 @@ import (
 type httpWire struct {
 	endpoint Endpoint
 	client   *http.Client
+	tokens   *tokens                     // nil where none is wanted
 	accepts  func(mediaType string) bool // says whether a media type may hold an answer
 }
 
 // dialHTTP gets ready to call an address of the web.
-func dialHTTP(e Endpoint, accepts func(mediaType string) bool) (*httpWire, error) {
+func dialHTTP(e Endpoint, with Config, accepts func(mediaType string) bool) (*httpWire, error) {
 	if err := e.validateHTTP(); err != nil {
 		return nil, err
 	}
-	return &httpWire{endpoint: e, client: e.client(), accepts: accepts}, nil
+	client := e.client()
+	return &httpWire{endpoint: e, client: client, tokens: newTokens(e.OAuth, client, with.Now), accepts: accepts}, nil
 }
 
 // Close ends idle connections.
@@ -37,6 +39,24 @@ func (w *httpWire) exchange(ctx context.Context, r *request) (*raw, error) {
 
 // send is exchange, with the headers of the reply.
 func (w *httpWire) send(ctx context.Context, r *request) (*raw, http.Header, error) {
+	if w.tokens == nil {
+		return w.sendWith(ctx, r, "")
+	}
+	refused := ""
+	for {
+		token, err := w.tokens.get(ctx, refused)
+		if err != nil {
+			return nil, nil, &callError{outcome: outcomeUnavailable, detail: "there is no token for the register", err: err}
+		}
+		reply, header, err := w.sendWith(ctx, r, token)
+		if err != nil || reply.status != http.StatusUnauthorized || refused != "" {
+			return reply, header, err
+		}
+		refused = token // a server may end a token before its time; the register did nothing
+	}
+}
+
+func (w *httpWire) sendWith(ctx context.Context, r *request, token string) (*raw, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, strings.TrimRight(w.endpoint.URL, "/")+r.target, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, nil, &callError{outcome: outcomeInvalid, detail: "the request cannot be made"} // err would quote the URL
@@ -51,6 +71,9 @@ func (w *httpWire) send(ctx context.Context, r *request) (*raw, http.Header, err
 	}
 	if w.endpoint.Auth.Header != "" {
 		req.Header.Set(w.endpoint.Auth.Header, string(w.endpoint.Auth.Value))
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	res, err := w.client.Do(req)
 	if err != nil {

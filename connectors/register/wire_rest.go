@@ -1,6 +1,9 @@
 package register
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // restWire is the way to a register of REST. Where that is a service of X-Road, the
 // security server is told whose it is.
@@ -10,8 +13,11 @@ type restWire struct {
 	xroad *xroadCall
 }
 
-func (t *rest) dial(e Endpoint, _ Config) (wire, error) {
-	h, err := dialHTTP(e, t.accepts)
+func (t *rest) dial(e Endpoint, with Config) (wire, error) {
+	if e.WSS != nil {
+		return nil, errors.New("wsse: this register does not speak SOAP")
+	}
+	h, err := dialHTTP(e, with, t.accepts)
 	if err != nil {
 		return nil, err
 	}

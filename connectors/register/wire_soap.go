@@ -2,8 +2,10 @@ package register
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 
+	"oncegate/connectors/register/soapsec"
 	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
 )
@@ -12,16 +14,21 @@ import (
 // the deployment's, and checks in a reply what only this call can tell.
 type soapWire struct {
 	*httpWire
-	t     *soap
-	xroad *xroadCall
+	t        *soap
+	xroad    *xroadCall
+	security *soapsec.Security
+	log      *slog.Logger
 }
 
-func (t *soap) dial(e Endpoint, _ Config) (wire, error) {
-	h, err := dialHTTP(e, func(mediaType string) bool { return t.accepts(mediaType) || mediaType == multipartMedia })
+func (t *soap) dial(e Endpoint, with Config) (wire, error) {
+	h, err := dialHTTP(e, with, func(mediaType string) bool { return t.accepts(mediaType) || mediaType == multipartMedia })
 	if err != nil {
 		return nil, err
 	}
-	w := &soapWire{httpWire: h, t: t}
+	w := &soapWire{httpWire: h, t: t, log: with.Log}
+	if w.security, err = e.WSS.security(with); err != nil {
+		return nil, err
+	}
 	if w.xroad, err = t.xroad.dial(e.XRoad); err != nil {
 		return nil, err
 	}
@@ -39,7 +46,7 @@ func (w *soapWire) exchange(ctx context.Context, r *request) (*raw, error) {
 		return nil, err
 	}
 	if reply.form == nil {
-		w.check(reply, r)
+		w.check(ctx, reply, r)
 	}
 	return reply, nil
 }
@@ -47,14 +54,17 @@ func (w *soapWire) exchange(ctx context.Context, r *request) (*raw, error) {
 // complete adds what is the deployment's.
 func (w *soapWire) complete(r *request, more []*mapping.Element) (err error) {
 	if len(more) > 0 {
-		r.body, err = r.envelope.write(more...)
+		if r.body, err = r.envelope.write(more...); err != nil {
+			return err
+		}
 	}
+	r.body, err = w.security.Seal(r.body)
 	return err
 }
 
 // check looks at what surrounds the answer. What is wrong with it is told as the
 // reply's form: a bad status says more.
-func (w *soapWire) check(reply *raw, r *request) {
+func (w *soapWire) check(ctx context.Context, reply *raw, r *request) {
 	invalid := func(err error) {
 		reply.form = &callError{outcome: outcomeInvalid, detail: err.Error(), err: err}
 	}
@@ -62,22 +72,29 @@ func (w *soapWire) check(reply *raw, r *request) {
 		invalid(err)
 		return
 	}
-	if w.xroad == nil && w.t.addressing == nil {
-		return
-	}
 	doc, err := reply.soap()
 	if err != nil {
+		if w.security.Verifies() {
+			invalid(err)
+		}
 		return // read says so
 	}
 	header, content, err := w.t.version.open(doc)
 	if err != nil {
-		return
-	}
-	if err := w.t.addressing.check(header, r); err != nil {
 		invalid(err)
 		return
 	}
-	if err := w.xroad.check(header, r); err != nil && !content.Is(w.t.version.of("Fault")) {
+	fault := content.Is(w.t.version.of("Fault"))
+	opened, refusal := w.open(ctx, doc, fault)
+	if refusal != nil {
+		reply.form = refusal
+		return
+	}
+	if err := w.t.addressing.check(header, r, opened.May); err != nil {
+		invalid(err)
+		return
+	}
+	if err := w.xroad.check(header, r); err != nil && !fault {
 		invalid(err)
 	}
 }
