@@ -235,6 +235,12 @@ type comparison struct {
 }
 
 func (e *comparison) eval(m *machine, ctx nodeID) (value, error) {
+	if p, ok := e.left.(*path); ok && p.plain && !m.trace && (e.op == "=" || e.op == "!=") {
+		if l, ok := e.right.(*literal); ok && l.v.kind == TypeText { // most are @kind = 'x'
+			found, err := m.some(p, ctx, l.v.text, e.op == "=")
+			return boolValue(found), err
+		}
+	}
 	left, err := e.left.eval(m, ctx)
 	if err != nil {
 		return value{}, err

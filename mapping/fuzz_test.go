@@ -1,9 +1,12 @@
 package mapping
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -44,11 +47,19 @@ func FuzzProgram(f *testing.F) {
 			return
 		}
 		v, _, err := p.Trace(n)
-		if err != nil {
+		fast, _, fastErr := p.Run(n) // goes shorter ways, which must lead to the same place
+		if err != nil || fastErr != nil {
+			if tooMuch := errBudget.Error(); (err == nil) != (fastErr == nil) && !strings.Contains(fmt.Sprint(err, fastErr), tooMuch) {
+				t.Errorf("traced: %v, not traced: %v", err, fastErr)
+			}
 			return
 		}
-		if _, err := json.Marshal(v); err != nil {
+		text, err := json.Marshal(v)
+		if err != nil {
 			t.Errorf("the record is no JSON: %v", err)
+		}
+		if other, err := json.Marshal(fast); err != nil || !bytes.Equal(text, other) {
+			t.Errorf("traced: %s, not traced: %s, %v", text, other, err)
 		}
 	})
 }

@@ -57,6 +57,45 @@ func (m *machine) only(steps []step, n nodeID, last *nodeID) int {
 	return count
 }
 
+// some says whether a plain path finds a node whose text is want, or is not.
+func (m *machine) some(p *path, ctx nodeID, want string, is bool) (bool, error) {
+	if p.absolute {
+		ctx = 0
+	}
+	found := m.someOf(p.steps, ctx, want, is)
+	return found, m.charge(1)
+}
+
+func (m *machine) someOf(steps []step, n nodeID, want string, is bool) bool {
+	if n&(attrBit|textBit) != 0 || m.budget < 0 {
+		return false
+	}
+	s, node := &steps[0], &m.tree.nodes[n]
+	if s.axis == axisAttribute {
+		for i := node.attrs; i < node.attrs+node.nattrs && len(steps) == 1; i++ {
+			if m.tree.attrs[i].name == s.name && m.isText(nodeID(i)|attrBit, want) == is {
+				return true
+			}
+		}
+		return false
+	}
+	for c := node.first; c != none; c = m.tree.nodes[c].next {
+		if m.budget--; m.tree.nodes[c].name != s.name {
+			continue
+		}
+		if len(steps) > 1 && m.someOf(steps[1:], c, want, is) || len(steps) == 1 && m.isText(c, want) == is {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *machine) isText(id nodeID, want string) bool {
+	text := m.tree.text(id)
+	m.budget -= 1 + len(text)/16
+	return trimSpace(text) == want
+}
+
 // text is the text of an expression at a node. Most rules name one element or
 // attribute: these do not build a node set.
 func (m *machine) text(e expr, ctx nodeID) (string, error) {
