@@ -27,6 +27,7 @@ type Example struct {
 // bounded by the length of their arguments.
 type Function struct {
 	Name     string
+	Group    string // one of FunctionGroups
 	Params   []Param
 	Returns  Type
 	Doc      string
@@ -36,9 +37,21 @@ type Function struct {
 	eval  func(c *callCtx) (value, error)
 }
 
+// FunctionGroups are the kinds of functions in the order of the documentation.
+func FunctionGroups() []string {
+	return []string{"choice", "text", "dates", "names and addresses", "identifiers", "numbers and units", "alphabets"}
+}
+
 // Functions is the whole set, by name.
 func Functions() []Function {
-	all := slices.Concat(textFunctions(), choiceFunctions(), dateFunctions())
+	var all []Function
+	for i, of := range []func() []Function{choiceFunctions, textFunctions, dateFunctions, nameFunctions, identifierFunctions, numberFunctions, latinFunctions} {
+		group := of()
+		for j := range group {
+			group[j].Group = FunctionGroups()[i]
+		}
+		all = append(all, group...)
+	}
 	slices.SortFunc(all, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
@@ -215,6 +228,39 @@ func choiceFunctions() []Function {
 			},
 		},
 		{
+			Name: "switch", Params: []Param{{Name: "text", Type: TypeText}, {Name: "case", Type: TypeWord}, {Name: "outcome", Type: TypeText}, {Name: "more", Type: TypeText, Optional: true, Repeated: true}}, Returns: TypeText,
+			Doc:      "The outcome that stands after the case that the text equals; cases and outcomes take turns, and one more at the end is for all other texts. Without it, nothing.",
+			Examples: []Example{{"switch(precision, 'J', 'year', 'M', 'month', 'day')", `{"precision":"M"}`, "month"}, {"switch('x', 'J', 'year')", "", ""}, {"switch('x', 'J', 'year', 'day')", "", "day"}},
+			check: func(c *call) *exprError {
+				for i := 3; i+1 < len(c.args); i += 2 {
+					if l, ok := c.args[i].(*literal); !ok || l.v.kind != TypeText {
+						return &exprError{c.args[i].offset(), "a case of switch must be a text in quotes"}
+					}
+				}
+				return nil
+			},
+			eval: func(c *callCtx) (value, error) {
+				s, err := c.text(0)
+				if err != nil {
+					return value{}, err
+				}
+				i := 1
+				for ; i+1 < c.n(); i += 2 {
+					if c.word(i) == s {
+						break
+					}
+				}
+				switch {
+				case i+1 < c.n():
+					i++
+				case i == c.n():
+					return textValue(""), nil
+				}
+				out, err := c.text(i)
+				return textValue(out), err
+			},
+		},
+		{
 			Name: "coalesce", Params: []Param{{Name: "text", Type: TypeText, Repeated: true}}, Returns: TypeText,
 			Doc:      "The first text that is not empty.",
 			Examples: []Example{{"coalesce(nick, name, 'nobody')", `{"name":"Ana"}`, "Ana"}},
@@ -245,6 +291,19 @@ func choiceFunctions() []Function {
 				return boolValue(false), nil
 			},
 		},
+	}
+}
+
+// checkOneOf wants the literal at argument i to be one of a closed set.
+func checkOneOf(i int, words ...string) func(c *call) *exprError {
+	return func(c *call) *exprError {
+		if i >= len(c.args) {
+			return nil
+		}
+		if l, ok := c.args[i].(*literal); ok && !slices.Contains(words, l.v.text) {
+			return &exprError{l.at, "want one of " + strings.Join(words, ", ")}
+		}
+		return nil
 	}
 }
 

@@ -216,24 +216,32 @@ func textFunctions() []Function {
 			},
 		},
 		{
-			Name: "decimal", Params: []Param{text, {Name: "point", Type: TypeWord}, {Name: "group", Type: TypeWord, Optional: true}}, Returns: TypeText,
-			Doc:      "A number as registers write it, made a decimal number: point is the decimal sign, group the sign between thousands.",
-			Examples: []Example{{"decimal('12.500,75', ',', '.')", "", "12500.75"}, {"decimal('12,5', ',')", "", "12.5"}, {"decimal('a dozen', ',')", "", "error: decimal(): not a number"}},
-			check:    checkWord(1),
+			Name: "join-texts", Params: []Param{{Name: "separator", Type: TypeWord}, {Name: "text", Type: TypeText, Repeated: true}}, Returns: TypeText,
+			Doc:      "The texts that are not empty, with the separator between them.",
+			Examples: []Example{{"join-texts(' ', prefix, family)", `{"prefix":"van der","family":"Voorbeeld"}`, "van der Voorbeeld"}, {"join-texts(', ', street, area, town)", `{"street":"Parauga iela 8","town":"Rīga"}`, "Parauga iela 8, Rīga"}},
 			eval: func(c *callCtx) (value, error) {
-				s, err := c.text(0)
-				if err != nil || s == "" {
-					return textValue(""), err
+				var b strings.Builder
+				for i := 1; i < c.n(); i++ {
+					s, err := c.text(i)
+					if err != nil {
+						return value{}, err
+					}
+					if b.Len()+len(s)+len(c.word(0)) > maxText {
+						return value{}, errTooLong
+					}
+					if s != "" && b.Len() > 0 {
+						b.WriteString(c.word(0))
+					}
+					b.WriteString(s)
 				}
-				if c.n() > 2 {
-					s = strings.ReplaceAll(s, c.word(2), "")
-				}
-				s = strings.ReplaceAll(s, c.word(1), ".")
-				if !isDecimal(s) {
-					return value{}, fmt.Errorf("not a number")
-				}
-				return textValue(s), nil
+				return textValue(b.String()), nil
 			},
+		},
+		{
+			Name: "words", Params: []Param{text, {Name: "first", Type: TypeNumber}, {Name: "last", Type: TypeNumber, Optional: true}}, Returns: TypeText,
+			Doc:      "Some words of the text: 1 is the first one, -1 the last one; without last, one word.",
+			Examples: []Example{{"words('Ana Lucía Muestra', 1, -2)", "", "Ana Lucía"}, {"words('Ana Lucía Muestra', -1)", "", "Muestra"}, {"words('Ana', 2)", "", ""}},
+			eval:     evalWords,
 		},
 	}
 }
@@ -351,4 +359,33 @@ func evalSplit(c *callCtx) (value, error) {
 		s = ""
 	}
 	return textValue(s), nil
+}
+
+func evalWords(c *callCtx) (value, error) {
+	s, err := c.text(0)
+	if err != nil {
+		return value{}, err
+	}
+	first, err := c.int(1)
+	if err != nil {
+		return value{}, err
+	}
+	last := first
+	if c.n() > 2 {
+		if last, err = c.int(2); err != nil {
+			return value{}, err
+		}
+	}
+	all := strings.Fields(s)
+	if first < 0 {
+		first += len(all) + 1
+	}
+	if last < 0 {
+		last += len(all) + 1
+	}
+	first, last = max(first, 1), min(last, len(all))
+	if first > last {
+		return textValue(""), nil
+	}
+	return textValue(strings.Join(all[first-1:last], " ")), c.m.charge(len(s) / 8)
 }

@@ -107,7 +107,7 @@ func runCase(p *Program, in, want section, unmapped *section, codec Codec) error
 		report Report
 		err    error
 	)
-	if p.dir == XMLToValue {
+	if p.dir.readsXML() {
 		n, parseErr := codec.Parse(in.body)
 		if parseErr != nil {
 			return fmt.Errorf("reading the input: %w", parseErr)
@@ -118,16 +118,20 @@ func runCase(p *Program, in, want section, unmapped *section, codec Codec) error
 		if parseErr != nil {
 			return fmt.Errorf("reading the input: %w", parseErr)
 		}
-		made, report, err = p.Build(v)
+		if p.dir.makesXML() {
+			made, report, err = p.Build(v)
+		} else {
+			record, report, err = p.Convert(v)
+		}
 	}
 	switch {
 	case want.name == "error":
 		return wantFaults(err, want.body)
 	case err != nil:
 		return err
-	case want.name == "output.json" && p.dir == XMLToValue:
+	case want.name == "output.json" && !p.dir.makesXML():
 		err = sameJSON(record, want.body)
-	case want.name == "output.xml" && p.dir == ValueToXML:
+	case want.name == "output.xml" && p.dir.makesXML():
 		err = codec.Same(made, want.body)
 	default:
 		err = fmt.Errorf("%q is not what this mapping makes", want.name)

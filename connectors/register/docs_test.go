@@ -60,44 +60,85 @@ func TestTutorialIsTrue(t *testing.T) {
 			t.Errorf("\n%s", list.Render())
 		}
 	}
-	maptest := regexp.MustCompile("(?s)<!-- maptest -->\n```text\n(.*?)```").FindStringSubmatch(doc)
-	if maptest == nil {
-		t.Fatal("the tutorial shows no .maptest")
+	maptests := regexp.MustCompile("(?s)<!-- maptest -->\n```text\n(.*?)```").FindAllStringSubmatch(doc, -1)
+	if len(maptests) < 2 {
+		t.Fatal("the tutorial shows too few .maptest")
 	}
-	results, err := mapping.RunTests("tutorial.maptest", []byte(maptest[1]), register.Codec())
-	if err != nil || len(results) != 1 || results[0].Err != nil {
-		t.Errorf("the .maptest: %v %+v", err, results)
+	for _, m := range maptests {
+		results, err := mapping.RunTests("tutorial.maptest", []byte(m[1]), register.Codec())
+		if err != nil || len(results) == 0 {
+			t.Errorf("a .maptest: %v", err)
+		}
+		for _, r := range results {
+			if r.Err != nil {
+				t.Errorf("the .maptest, %s: %v", r.Name, r.Err)
+			}
+		}
 	}
 }
 
-var updateDocs = flag.Bool("update-docs", false, "write the table of functions anew")
+var updateDocs = flag.Bool("update-docs", false, "write the tables of the language anew")
 
-func TestDocumentedFunctionsAreTheFunctions(t *testing.T) {
-	doc := readTutorial(t)
-	const from, to = "<!-- functions -->\n", "<!-- /functions -->"
-	before, rest, ok := strings.Cut(doc, from)
-	have, after, ok2 := strings.Cut(rest, to)
-	if !ok || !ok2 {
-		t.Fatal("the tutorial has no place for the functions")
-	}
+// cell makes a text fit into a table.
+func cell(s string) string {
+	return strings.NewReplacer("|", "\\|", "\n", "\\n").Replace(s)
+}
+
+func functionTables() string {
 	var b strings.Builder
-	b.WriteString("| function | gives | what it does | example |\n|---|---|---|---|\n")
-	for _, f := range mapping.Functions() {
-		ex := f.Examples[0]
-		example := "`" + ex.Expr + "` = `" + ex.Want + "`"
-		if ex.Input != "" {
-			example += " for `" + strings.ReplaceAll(ex.Input, "\n", "\\n") + "`"
+	for _, group := range mapping.FunctionGroups() {
+		fmt.Fprintf(&b, "\n### %s%s\n\n| function | gives | what it does | example |\n|---|---|---|---|\n", strings.ToUpper(group[:1]), group[1:])
+		for _, f := range mapping.Functions() {
+			if f.Group != group {
+				continue
+			}
+			ex := f.Examples[0]
+			example := "`" + cell(ex.Expr) + "` = `" + cell(ex.Want) + "`"
+			if ex.Input != "" {
+				example += " for `" + cell(ex.Input) + "`"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Signature(), f.Returns, cell(f.Doc), example)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Signature(), f.Returns, f.Doc, strings.ReplaceAll(example, "|", "\\|"))
 	}
-	if have == b.String() {
-		return
+	return b.String() + "\n"
+}
+
+func listTable() string {
+	var b strings.Builder
+	b.WriteString("\n| published list | what it is | example |\n|---|---|---|\n")
+	for _, l := range mapping.PublishedLists() {
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` = `%s` |\n", l.Name, cell(l.Doc), l.Example[0], l.Example[1])
 	}
-	if !*updateDocs {
-		t.Errorf("the table of functions differs; run go test with -update-docs\n%s", mapping.FirstDifference([]byte(have), []byte(b.String())))
-		return
+	return b.String() + "\n"
+}
+
+func lintTable() string {
+	var b strings.Builder
+	b.WriteString("\n| rule | how grave | what is found | what to do |\n|---|---|---|---|\n")
+	for _, r := range mapping.LintRules() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Name, r.Severity, cell(r.Doc), cell(r.Remedy))
 	}
-	if err := os.WriteFile(filepath.FromSlash(tutorial), []byte(before+from+b.String()+to+after), 0o644); err != nil {
-		t.Fatal(err)
+	return b.String() + "\n"
+}
+
+func TestDocumentedLanguageIsTheLanguage(t *testing.T) {
+	doc := readTutorial(t)
+	fresh := doc
+	for _, table := range []struct{ mark, text string }{{"functions", functionTables()}, {"lists", listTable()}, {"lint", lintTable()}} {
+		from, to := "<!-- "+table.mark+" -->\n", "<!-- /"+table.mark+" -->"
+		before, rest, ok := strings.Cut(fresh, from)
+		have, after, ok2 := strings.Cut(rest, to)
+		if !ok || !ok2 {
+			t.Fatalf("the tutorial has no place for the %s", table.mark)
+		}
+		if have != table.text && !*updateDocs {
+			t.Errorf("the table of %s differs; run go test with -update-docs\n%s", table.mark, mapping.FirstDifference([]byte(have), []byte(table.text)))
+		}
+		fresh = before + from + table.text + to + after
+	}
+	if *updateDocs && fresh != doc {
+		if err := os.WriteFile(filepath.FromSlash(tutorial), []byte(fresh), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
