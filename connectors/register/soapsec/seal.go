@@ -1,7 +1,7 @@
 package soapsec
 
 import (
-	"crypto/sha1" //nolint:gosec // the PasswordDigest of the UsernameToken profile is defined so; no signature is
+	"crypto/sha1" // the PasswordDigest of the UsernameToken profile is defined so; no signature is
 	"encoding/base64"
 	"fmt"
 	"io"
