@@ -13,6 +13,7 @@ import (
 type Field struct {
 	Path        string // as rules write it: person.familyName, addresses[].town, person.nationalities[]
 	Shape       Shape
+	Of          string // the noun of the vocabulary that it is, such as address or country; may be empty
 	Description string
 	Words       []string // the texts that it may hold, where they are listed
 	Required    bool     // wherever what it stands in is there
@@ -66,6 +67,8 @@ type node struct {
 	Properties  map[string]*node `json:"properties"`
 	Items       *node            `json:"items"`
 	Defs        map[string]*node `json:"$defs"`
+
+	noun string // what Ref referred to
 }
 
 // outlines are read once from the schemas, which are part of the program.
@@ -101,7 +104,7 @@ func (o *outline) walk(prefix string, n *node) {
 			f.Path += "[]"
 			p = o.resolve(p.Items)
 		}
-		f.Shape, f.Words = shape(p), p.Enum
+		f.Shape, f.Of, f.Words = shape(p), p.noun, p.Enum
 		if p.Const != "" {
 			f.Words = []string{p.Const}
 		}
@@ -128,6 +131,7 @@ func (o *outline) resolve(n *node) *node {
 	}
 	def = o.resolve(def)
 	merged := *def
+	merged.noun = name
 	if n.Description != "" {
 		merged.Description = n.Description
 	}

@@ -145,6 +145,9 @@ func TestFields(t *testing.T) {
 	if f, _ := records.Find("birth", "parents[].role"); len(f.Words) != 3 || !f.Required {
 		t.Errorf("the roles of parents: %+v", f)
 	}
+	if f, _ := records.Find("birth", "person.nationalities[]"); f.Of != "country" {
+		t.Errorf("nationalities: %+v", f)
+	}
 	if f, _ := records.Find("company", "capital.value"); f.Shape != records.Number {
 		t.Errorf("capital: %+v", f)
 	}
