@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -68,6 +70,7 @@ type liveRegisters struct {
 	attempts *prometheus.CounterVec
 	loaded   prometheus.Gauge
 	inForce  prometheus.Gauge
+	shadows  *prometheus.CounterVec
 }
 
 // A servedRegister is one register and the connector that is in force for it.
@@ -129,8 +132,11 @@ func (n *Node) buildRegisters(context.Context) error {
 			Name: "gateway_register_loaded_timestamp_seconds", Help: "When the registers in force were loaded.",
 		}),
 		inForce: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gateway_registers", Help: "Registers that this process asks."}),
+		shadows: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_register_shadow_total", Help: "Answers that a shadow read as well, by register and verdict: same or differs.",
+		}, []string{"register", "verdict"}),
 	}
-	for _, m := range []prometheus.Collector{l.attempts, l.loaded, l.inForce} {
+	for _, m := range []prometheus.Collector{l.attempts, l.loaded, l.inForce, l.shadows} {
 		if err := n.reg.Register(m); err != nil {
 			return fmt.Errorf("registering metrics: %w", err)
 		}
@@ -307,7 +313,7 @@ func (l *liveRegisters) connectors(cfg *Config, seen registerFiles, prove bool) 
 				continue
 			}
 		}
-		c, err := l.n.connector(cfg, def)
+		c, err := l.connector(cfg, def)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("registers.%s: %w", name, err))
 			continue
@@ -325,13 +331,40 @@ func (l *liveRegisters) connectors(cfg *Config, seen registerFiles, prove bool) 
 	return next, nil
 }
 
+// shadowed counts what shadows would have changed.
+func (l *liveRegisters) shadowed(r register.ShadowReport) {
+	verdict := "same"
+	if len(r.Changes) > 0 {
+		verdict = "differs"
+	}
+	l.shadows.WithLabelValues(r.Register, verdict).Inc()
+}
+
 // connector makes the connector of one register.
-func (n *Node) connector(cfg *Config, def *register.Definition) (*register.Connector, error) {
+func (l *liveRegisters) connector(cfg *Config, def *register.Definition) (*register.Connector, error) {
+	n := l.n
 	end, err := cfg.endpoint(cfg.Registers[def.Name])
 	if err != nil {
 		return nil, err
 	}
-	return register.New(def, end, register.Config{Payloads: n.vault, Now: time.Now, Log: n.log})
+	with := register.Config{Payloads: n.vault, Now: time.Now, Log: n.log}
+	s := cfg.Registers[def.Name]
+	if s.Shadow != "" {
+		beside, err := register.Load(os.DirFS(cfg.path(s.Shadow)))
+		if err != nil {
+			return nil, fmt.Errorf("shadow: %w", err)
+		}
+		if with.Shadow = beside[def.Name]; with.Shadow == nil {
+			return nil, fmt.Errorf("shadow: there is no folder %s in %s", def.Name, s.Shadow)
+		}
+		with.Shadowed = l.shadowed
+	}
+	if s.Record != nil {
+		if with.Recorder, err = register.NewRecorder(def, *s.Record, cfg.path(s.Record.Dir), rand.Reader, time.Now); err != nil {
+			return nil, err
+		}
+	}
+	return register.New(def, end, with)
 }
 
 // enforce puts connectors in force and returns the registers that are gone.
@@ -394,11 +427,29 @@ func (c *Config) registerFiles() (registerFiles, error) {
 		}
 		out[name] = text
 	}
+	for name, s := range c.Registers {
+		if s.Shadow == "" {
+			continue
+		}
+		beside := registerFiles{}
+		if err := beside.add(c.path(s.Shadow)); err != nil {
+			return nil, fmt.Errorf("registers.%s: shadow: %w", name, err)
+		}
+		out[name] = fmt.Appendf(out[name], "shadow %x\n", beside.of(name))
+	}
 	if c.Directory == "" {
 		return out, nil
 	}
-	root, files := os.DirFS(c.path(c.Directory)), 0
-	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+	if err := out.add(c.path(c.Directory)); err != nil {
+		return nil, fmt.Errorf("registers_dir: %w", err)
+	}
+	return out, nil
+}
+
+// add reads the folders of a directory of registers.
+func (f registerFiles) add(dir string) error {
+	files := 0
+	return fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -413,16 +464,12 @@ func (c *Config) registerFiles() (registerFiles, error) {
 		if files++; files > maxFolderFiles {
 			return fmt.Errorf("more than %d files", maxFolderFiles)
 		}
-		data, err := readBounded(c.path(c.Directory)+"/"+path, maxFolderFile, false)
+		data, err := readBounded(filepath.Join(dir, path), maxFolderFile, false)
 		if err != nil {
 			return err
 		}
 		name, _, _ := strings.Cut(path, "/")
-		out[name] = fmt.Appendf(out[name], "%s %x\n", path, sha256.Sum256(data))
+		f[name] = fmt.Appendf(f[name], "%s %x\n", path, sha256.Sum256(data))
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("registers_dir: %w", err)
-	}
-	return out, nil
 }

@@ -294,6 +294,10 @@ func outline(text []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return outlineOf(doc.Root()), nil
+}
+
+func outlineOf(root xmldoc.Element) string {
 	var b strings.Builder
 	var walk func(e xmldoc.Element, path string)
 	walk = func(e xmldoc.Element, path string) {
@@ -319,8 +323,8 @@ func outline(text []byte) (string, error) {
 			}
 		}
 	}
-	walk(doc.Root(), "")
-	return b.String(), nil
+	walk(root, "")
+	return b.String()
 }
 
 // Check runs the samples of the named registers, or of all when none is named,

@@ -1,9 +1,15 @@
 package register
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"oncegate/connectors/register/capture"
 	"oncegate/mapping"
@@ -53,6 +59,33 @@ func (c *Connector) shadow(ctx context.Context, id canon.MessageID, in any, repl
 	if c.with.Shadowed != nil {
 		c.with.Shadowed(r)
 	}
+}
+
+// NewRecorder makes a recorder of a register's answers. Below the directory it makes
+// the register's folder again, with the definition and the cases as its samples, so
+// that it can be tested and played (Fake) from there.
+func NewRecorder(d *Definition, s RecordSettings, dir string, random io.Reader, now func() time.Time) (*capture.Recorder, error) {
+	folder := filepath.Join(dir, d.Name)
+	err := fs.WalkDir(d.folder, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || name == samplesFolder {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		to := filepath.Join(folder, filepath.FromSlash(name))
+		if e.IsDir() {
+			return os.MkdirAll(to, 0o700)
+		}
+		text, err := fs.ReadFile(d.folder, name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, text, 0o600)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("recording: %w", err)
+	}
+	return capture.New(capture.Config{
+		Dir: filepath.Join(folder, samplesFolder), Until: s.Until, Most: s.Most, Rules: d.pseudonyms, Random: random, Now: now,
+	})
 }
 
 // record keeps the case as a sample that names nobody.
