@@ -54,7 +54,11 @@ func TestAFakePlaysARegister(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := connect(t, name, fake, func(e *register.Endpoint) { e.XRoad = register.XRoad{Client: "EE/GOV/10000000/portal"} })
+			s := connect(t, name, fake, func(e *register.Endpoint) {
+				if bytes.Contains(sample(t, name+"/register.yaml"), []byte("xroad:")) {
+					e.XRoad = register.XRoad{Client: "EE/GOV/10000000/portal"}
+				}
+			})
 			m := query(t, name)
 			m.ID = canon.MessageID(canon.DeriveUUID("another", name))
 			q := m.Body.(*canon.RegisterQuery)
