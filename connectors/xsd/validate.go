@@ -228,11 +228,12 @@ func (v *run) children(e xmldoc.Element, d *element, c *complexType) {
 	if c.model != nil {
 		match = c.model.start()
 	}
-	elements, text := false, false
+	elements, text, stray := false, false, false
 	for n := e.Node().FirstChild(); !n.IsZero(); n = n.NextSibling() {
 		switch n.Kind() {
 		case xmldoc.KindText:
-			if !c.mixed && !text && len(collapseXML(n.Value())) > 0 {
+			if !c.mixed && !stray && len(collapseXML(n.Value())) > 0 {
+				stray = true
 				v.find(e, "cvc-complex-type.2.3", "text may not stand between the elements")
 			}
 			text = true
