@@ -66,7 +66,8 @@ type Node struct {
 
 	core      *exchange.Core
 	services  *commonServices // with a section directory
-	registers *liveRegisters  // with the role registers
+	care      *registerCare
+	registers *liveRegisters // with the role registers
 	handlers  []consumer
 	servers   []*server
 	work      []func(context.Context) error // runs beside the consumers

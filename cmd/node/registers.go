@@ -145,6 +145,9 @@ func (n *Node) buildRegisters(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if n.care, err = n.newRegisterCare(); err != nil {
+		return err
+	}
 	next, err := l.connectors(n.cfg, seen, false)
 	if err != nil {
 		return err
@@ -348,6 +351,7 @@ func (l *liveRegisters) connector(cfg *Config, def *register.Definition) (*regis
 		return nil, err
 	}
 	with := register.Config{Payloads: n.vault, Now: time.Now, Log: n.log}
+	n.care.give(&with)
 	s := cfg.Registers[def.Name]
 	if s.Shadow != "" {
 		beside, err := register.Load(os.DirFS(cfg.path(s.Shadow)))

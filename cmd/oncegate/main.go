@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // opening hours of registers, wherever this runs
 
 	"github.com/spf13/cobra"
 

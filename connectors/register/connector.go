@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"oncegate/connectors/register/capture"
+	"oncegate/connectors/register/care"
 	"oncegate/mapping"
 	"oncegate/schemas/canon"
 )
@@ -20,6 +21,11 @@ type Config struct {
 	Payloads canon.Payloads   // Required
 	Now      func() time.Time // Required
 	Log      *slog.Logger     // Required
+
+	Budgets care.Budgets           // Default: of this connector; to hold over all instances, give one
+	Asked   care.Asked             // Default: of this connector. Which calls were made, where they must not be made twice
+	Recall  time.Duration          // Default 40 days: how long Asked knows a call; more than the log keeps queries
+	Observe func(care.Observation) // Default: nobody looks
 
 	Shadow   *Definition        // another version, which runs beside and only reports. Default: none
 	Shadowed func(ShadowReport) // Default: differences are logged only
@@ -43,11 +49,11 @@ func (c Config) Validate() error {
 
 // A Connector asks one register. It is safe for concurrent use.
 type Connector struct {
-	def      *Definition
-	endpoint Endpoint
-	with     Config
-	wire     wire
-	slots    chan struct{}
+	def   *Definition
+	with  Config
+	wire  wire
+	guard *care.Guard
+	cache *care.Cache[result]
 }
 
 // New makes the connector of one register at one endpoint.
@@ -55,19 +61,26 @@ func New(def *Definition, endpoint Endpoint, with Config) (*Connector, error) {
 	if err := errors.Join(endpoint.Validate(), with.Validate()); err != nil {
 		return nil, fmt.Errorf("register %s: %w", def.Name, err)
 	}
-	endpoint = endpoint.withDefaults()
-	w, err := def.transport.dial(endpoint, with)
+	terms, err := def.care.Tighten(endpoint.Care, endpoint.Timeout)
 	if err != nil {
 		return nil, fmt.Errorf("register %s: %w", def.Name, err)
 	}
-	return &Connector{
-		def: def, endpoint: endpoint, with: with, wire: w,
-		slots: make(chan struct{}, endpoint.MaxInFlight),
-	}, nil
+	guard, err := with.guard(def.Name, terms)
+	if err != nil {
+		return nil, fmt.Errorf("register %s: %w", def.Name, err)
+	}
+	w, err := def.transport.dial(endpoint.within(terms), with)
+	if err != nil {
+		return nil, fmt.Errorf("register %s: %w", def.Name, err)
+	}
+	return &Connector{def: def, with: with, wire: w, guard: guard, cache: care.NewCache[result](terms.Cache, with.Now)}, nil
 }
 
-// Close ends idle connections.
-func (c *Connector) Close() { c.wire.Close() }
+// Close ends idle connections and forgets answers.
+func (c *Connector) Close() {
+	c.wire.Close()
+	c.cache.Close()
+}
 
 // stepRecord is the step under which the id of the answer is derived.
 const stepRecord = "register.record"
@@ -80,30 +93,45 @@ func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Messag
 	if !ok || q.Register != c.def.Name {
 		return nil, canon.NewFault(canon.CodeMessageInvalid, nil, "not a query for register %s", c.def.Name)
 	}
+	rec, err := c.earlier(ctx, m)
+	if rec == nil && err == nil {
+		rec, err = c.answer(ctx, m, q)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []canon.Message{canon.Follow(m, stepRecord, c.with.Now(), rec)}, nil
+}
+
+// answer asks the register. An error is no answer: the query is tried again.
+func (c *Connector) answer(ctx context.Context, m canon.Message, q *canon.RegisterQuery) (*canon.RegisterRecord, error) {
 	rec := &canon.RegisterRecord{Register: c.def.Name, Mapping: c.def.Version, Query: m.ID}
 	private, ok := q.Private.Get()
 	if !ok { // the exchange is over: nothing can be asked
-		return c.done(m, forgotten(rec)), nil
+		return forgotten(rec), nil
 	}
 	in, err := queryValue(m.ID, q, private.Subject)
 	if err != nil {
 		return nil, canon.NewFault(canon.CodeInternal, err, "reading the query")
 	}
-	res := c.ask(ctx, m.ID, in)
+	res := c.ask(ctx, m, q, private.Subject, in)
 	row := outcomeTable()[res.outcome]
 	if res.code == "" {
 		res.code = row.code
 	}
 	switch res.outcome {
 	case outcomeFound:
-		err := c.keep(ctx, m, rec, res)
+		err := c.hold(ctx, func(ctx context.Context) error { return c.keep(ctx, m, rec, res) })
 		if errors.Is(err, canon.ErrForgotten) { // meanwhile: nobody waits for it
-			return c.done(m, forgotten(rec)), nil
+			return forgotten(rec), nil
 		}
 		if err != nil {
 			return nil, err
 		}
 		rec.Outcome = canon.RecordFound
+		if !res.asOf.IsZero() {
+			rec.Detail = "from the cache: the register gave this answer at " + res.asOf.UTC().Format(time.RFC3339)
+		}
 	case outcomeUnavailable:
 		if err := ctx.Err(); err != nil {
 			return nil, err // we are being stopped: the register is not to blame
@@ -114,7 +142,8 @@ func (c *Connector) Handle(ctx context.Context, m canon.Message) ([]canon.Messag
 	default:
 		rec.Outcome, rec.Code, rec.Detail = row.record, res.code, res.detail
 	}
-	return c.done(m, rec), nil
+	c.settle(ctx, m, rec)
+	return rec, nil
 }
 
 // forgotten is the answer where the conversation's key is gone.
@@ -123,10 +152,6 @@ func forgotten(rec *canon.RegisterRecord) *canon.RegisterRecord {
 		Register: rec.Register, Mapping: rec.Mapping, Query: rec.Query,
 		Outcome: canon.RecordFailed, Code: canon.CodePayloadForgotten,
 	}
-}
-
-func (c *Connector) done(m canon.Message, rec *canon.RegisterRecord) []canon.Message {
-	return []canon.Message{canon.Follow(m, stepRecord, c.with.Now(), rec)}
 }
 
 // result is an outcome with what belongs to it.
@@ -143,26 +168,14 @@ type result struct {
 	broken   []string // how the answer breaks its schema, where that is only reported
 
 	available time.Time // deferred
+	asOf      time.Time // from the cache: when the register gave it
+	fate      care.Fate // unavailable: what is known of the call; zero where nothing is
 }
 
-// ask makes one call and reads the answer.
-func (c *Connector) ask(ctx context.Context, id canon.MessageID, in any) result {
-	req, res := c.def.makeRequest(in)
-	if req == nil {
-		return res
-	}
-	req.id = id
-	reply, err := c.call(ctx, req)
-	if err != nil {
-		return failedCall(err)
-	}
-	res = c.def.read(reply, in)
-	c.after(ctx, id, in, reply, res)
-	c.reportBroken(ctx, res.broken)
+func (c *Connector) warn(ctx context.Context, res result) {
 	for _, u := range res.report.Unmapped { // the record may be good without it, so nobody else would tell
 		c.with.Log.WarnContext(ctx, "code not in list", "register", c.def.Name, "list", u.List, "line", u.Line, "count", u.Count)
 	}
-	return res
 }
 
 func failedCall(err error) result {
@@ -170,7 +183,7 @@ func failedCall(err error) result {
 	if !errors.As(err, &ce) {
 		return result{outcome: outcomeUnavailable, code: canon.CodeRegisterDown, detail: "the call was stopped", err: err}
 	}
-	res := result{outcome: ce.outcome, detail: ce.detail, err: ce.err}
+	res := result{outcome: ce.outcome, detail: ce.detail, err: ce.err, fate: ce.fate}
 	if ce.outcome == outcomeUnavailable {
 		res.code = canon.CodeRegisterDown
 	}
@@ -411,6 +424,9 @@ func (c *Connector) keep(ctx context.Context, m canon.Message, rec *canon.Regist
 	issued := res.issuedOn
 	if issued == "" {
 		issued = m.At.UTC().Format(time.DateOnly) // the query's own time: the same on every repetition
+		if !res.asOf.IsZero() {
+			issued = res.asOf.UTC().Format(time.DateOnly) // not younger than it is
+		}
 	}
 	dist := c.def.EvidenceType.Distributions[0]
 	main := canon.Document{

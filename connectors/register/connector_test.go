@@ -301,7 +301,7 @@ func TestCallsInFlightAreLimited(t *testing.T) {
 		now--
 		mu.Unlock()
 		answer.ServeHTTP(w, r)
-	}), func(e *register.Endpoint) { e.MaxInFlight = 2 })
+	}), func(e *register.Endpoint) { e.Care.Concurrency = 2 })
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"oncegate/connectors/register/capture"
+	"oncegate/connectors/register/care"
 	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
 	"oncegate/mapping/yamldoc"
@@ -35,6 +36,7 @@ type Definition struct {
 
 	folder    fs.FS
 	transport transport
+	care      care.Terms
 	query     *mapping.Program // nil for a transport that sends no document
 	reply     reply
 	evidence  *mapping.Program
@@ -129,7 +131,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 		return nil, doc.Err()
 	}
 	f := root.Fields("apiVersion", "kind", "name", "title", "country", "about", "evidence_type", "issuer",
-		"transport", "prefixes", "code_lists", "query", "reply", "evidence", "supplements", "pseudonymise")
+		"transport", "prefixes", "code_lists", "care", "query", "reply", "evidence", "supplements", "pseudonymise")
 	f["apiVersion"].RequiredText(root, "apiVersion")
 	f["apiVersion"].Word(mapping.APIVersion)
 	f["kind"].RequiredText(root, "kind")
@@ -152,6 +154,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 	if d.Country != "" && !countryPattern.MatchString(d.Country) {
 		f["country"].Fault("want a two-letter country code in upper case")
 	}
+	d.care = care.Parse(f["care"])
 	d.evidenceType(root, f["evidence_type"])
 	d.issuer(root, f["issuer"])
 

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"oncegate/connectors/register/care"
 )
 
 // An Endpoint is what a deployment says about one register: where it is, how to
@@ -23,9 +25,10 @@ type Endpoint struct {
 	OAuth       *OAuth           // Default none
 	WSS         *WSS             // SOAP only. Default none
 	XRoad       XRoad            // Required for a register of X-Road
-	Timeout     time.Duration    // Default 20s; one call, from dialling to the last byte
+	Timeout     time.Duration    // Default that of register.yaml; one call, from dialling to the last byte, repetitions included
+	Care        care.Settings    // Default as register.yaml says; tighter, never looser
 	MaxReply    int64            // Default 4 MiB
-	MaxInFlight int              // Default 4; calls at one time
+	MaxInFlight int              // calls at one time; New sets it by the terms of care
 }
 
 // Format prints no content: an endpoint holds keys.
@@ -58,9 +61,7 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 func (s Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
 const (
-	defaultTimeout     = 20 * time.Second
-	defaultMaxReply    = 4 << 20
-	defaultMaxInFlight = 4
+	defaultMaxReply = 4 << 20
 )
 
 // Validate reports all faults at once, but those that only one transport knows.
@@ -82,7 +83,7 @@ func (e Endpoint) Validate() error {
 	if (e.Auth.Header == "") != (e.Auth.Value == "") {
 		errs = append(errs, errors.New("header and its value go together"))
 	}
-	if e.Timeout < 0 || e.MaxReply < 0 || e.MaxInFlight < 0 {
+	if e.Timeout < 0 || e.MaxReply < 0 {
 		errs = append(errs, errors.New("timeout and limits must not be negative"))
 	}
 	if e.OAuth != nil && (e.Auth.User != "" || strings.EqualFold(e.Auth.Header, "Authorization")) {
@@ -109,15 +110,11 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func (e Endpoint) withDefaults() Endpoint {
-	if e.Timeout == 0 {
-		e.Timeout = defaultTimeout
-	}
+// within is the endpoint with what the terms say, and with defaults.
+func (e Endpoint) within(t care.Terms) Endpoint {
+	e.Timeout, e.MaxInFlight = t.Timeout, t.Budget.Concurrency
 	if e.MaxReply == 0 {
 		e.MaxReply = defaultMaxReply
-	}
-	if e.MaxInFlight == 0 {
-		e.MaxInFlight = defaultMaxInFlight
 	}
 	return e
 }

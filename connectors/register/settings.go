@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"oncegate/connectors/register/care"
 )
 
 // Settings are what a deployment's configuration says about one register. They
@@ -23,7 +25,9 @@ type Settings struct {
 	PasswordFile string   `yaml:"password_file"` // Required with user
 	Header       string   `yaml:"header"`        // name of a header that holds a secret. Default: none
 	HeaderFile   string   `yaml:"header_file"`   // Required with header
-	Timeout      Duration `yaml:"timeout"`       // of one call. Default: 20s
+	Timeout      Duration `yaml:"timeout"`       // of one call. Default: that of register.yaml
+
+	Care care.Settings `yaml:",inline"` // tighter than register.yaml, never looser
 
 	Shadow string          `yaml:"shadow"` // directory of registers: the version there runs beside and only reports. Default: none
 	Record *RecordSettings `yaml:"record"` // Default: nothing is recorded
@@ -149,7 +153,7 @@ func (s Settings) Endpoint(read func(file string) ([]byte, error)) (Endpoint, er
 	f := files{read: read}
 	xroad, _ := s.XRoad.identity() // Validate looked
 	e := Endpoint{
-		URL: s.URL, Timeout: time.Duration(s.Timeout), XRoad: xroad,
+		URL: s.URL, Timeout: time.Duration(s.Timeout), Care: s.Care, XRoad: xroad,
 		RootCAs: f.pool("ca", s.CA), ClientCert: f.keyPair("client_cert", s.Cert, s.Key),
 		Auth: Auth{
 			User: s.User, Password: f.secret("password_file", s.PasswordFile),

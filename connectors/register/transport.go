@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"oncegate/connectors/register/care"
 	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
 	"oncegate/mapping/yamldoc"
@@ -100,6 +101,7 @@ type callError struct {
 	outcome outcome
 	detail  string
 	err     error
+	fate    care.Fate // with unavailable, where the wire knows more than that no answer came
 }
 
 func (e *callError) Error() string {
@@ -122,7 +124,11 @@ func statusError(status int) *callError {
 			http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}, status):
 		// Refused credentials are mended by an operator, not by the person's
 		// request: the query waits.
-		return &callError{outcome: outcomeUnavailable, detail: detail}
+		e := &callError{outcome: outcomeUnavailable, detail: detail, fate: care.Failing}
+		if slices.Contains([]int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout}, status) {
+			e.fate = care.Unknown // somebody in between may have lost the answer
+		}
+		return e
 	}
 	return &callError{outcome: outcomeInvalid, detail: detail}
 }

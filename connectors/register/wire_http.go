@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 )
@@ -75,20 +76,21 @@ func (w *httpWire) sendWith(ctx context.Context, r *request, token string) (*raw
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := w.client.Do(req)
+	trace, told := traced()
+	res, err := w.client.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		var ue *url.Error // quotes the URL, which may name a person
 		if errors.As(err, &ue) {
 			err = ue.Err
 		}
-		return nil, nil, &callError{outcomeUnavailable, "the register does not answer", err}
+		return nil, nil, &callError{outcome: outcomeUnavailable, detail: "the register does not answer", err: err, fate: told.fate(ctx)}
 	}
 	defer res.Body.Close()
 	limit := w.endpoint.MaxReply
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, nil, &callError{outcomeUnavailable, "the reply broke off", err}
+		return nil, nil, &callError{outcome: outcomeUnavailable, detail: "the reply broke off", err: err}
 	case int64(len(body)) > limit:
 		return nil, nil, &callError{outcome: outcomeInvalid, detail: fmt.Sprintf("the reply is larger than %d bytes", limit)}
 	}

@@ -29,6 +29,7 @@ const (
 	CodeRegisterDown       Code = "OG-REG-0003"
 	CodeRegisterReply      Code = "OG-REG-0004"
 	CodeRegisterFault      Code = "OG-REG-0005"
+	CodeRegisterFate       Code = "OG-REG-0006"
 	CodeDirectoryEmpty     Code = "OG-DIR-0001"
 	CodeDirectoryUnknown   Code = "OG-DIR-0002"
 	CodeDirectoryQuery     Code = "OG-DIR-0003"
@@ -91,6 +92,7 @@ var catalogue = map[Code]catalogueEntry{
 	CodeRegisterDown:       {Unavailable, "Check the register; the query is repeated."},
 	CodeRegisterReply:      {Invalid, "Compare the reply with the register's mapping: `oncegate connector test`."},
 	CodeRegisterFault:      {Unavailable, "The register reported a fault of its own."},
+	CodeRegisterFate:       {Conflict, "Find out at the register what became of the query; then ask anew with `oncegate replay --again` and the reason, or let the person ask again."},
 	CodeDirectoryEmpty:     {NotFound, "The country has entered nothing for this; the person hands the evidence in by other means."},
 	CodeDirectoryUnknown:   {NotFound, "Check the requirement or evidence type: the common services do not know it."},
 	CodeDirectoryQuery:     {Invalid, "The common services refuse the query: compare procedure, country and answers with the code lists."},

@@ -61,7 +61,7 @@ func (b Budget) stretched() Budget {
 type Grant struct {
 	OK   bool
 	Wait time.Duration // until the call may leave, or until asking again
-	Slot int64         // with OK: for Return
+	Slot int64         // with OK: when it leaves, in microseconds of the clock that counts
 }
 
 // Budgets count calls over all instances. Where they cannot count they return an

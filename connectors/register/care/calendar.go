@@ -12,8 +12,8 @@ func (t Terms) Open(at time.Time) (open bool, next time.Time) {
 	for next.Sub(at) < horizon {
 		moved := next
 		for _, w := range t.maintenance {
-			if !moved.Before(w.From) && moved.Before(w.Until) {
-				moved = w.Until
+			if !moved.Before(w.From.Time) && moved.Before(w.Until.Time) {
+				moved = w.Until.Time
 			}
 		}
 		for _, h := range []*hours{t.hours, t.ours} {

@@ -82,7 +82,7 @@ func (m *Memory) Take(ctx context.Context, register, ticket string, b Budget, ho
 		k.slots = k.slots[max(0, len(k.slots)-b.Calls):]
 		k.tat = later(k.tat, slot).Add(b.Per / time.Duration(b.Calls))
 	}
-	return Grant{OK: true, Wait: slot.Sub(now), Slot: slot.UnixNano()}, nil
+	return Grant{OK: true, Wait: slot.Sub(now), Slot: slot.UnixMicro()}, nil
 }
 
 // slot is the first moment for the call that comes after `older` others: the call
@@ -95,6 +95,9 @@ func (k *book) slot(b Budget, older int, now time.Time) time.Time {
 	at := now
 	if i := len(k.slots) - b.Calls + min(older, b.Calls-1); i >= 0 {
 		at = later(at, k.slots[i].Add(b.Per))
+	}
+	if n := len(k.slots); n > 0 {
+		at = later(at, k.slots[n-1]) // in order, whatever was given back
 	}
 	if older >= b.Calls { // after calls that have no slot yet
 		at = at.Add(b.Per)
@@ -160,7 +163,7 @@ func (m *Memory) Return(_ context.Context, register, ticket string, b Budget, sl
 	}
 	k.leave(ticket)
 	delete(k.until, ticket)
-	if i := slices.IndexFunc(k.slots, func(t time.Time) bool { return t.UnixNano() == slot }); i >= 0 && b.Calls > 0 {
+	if i := slices.IndexFunc(k.slots, func(t time.Time) bool { return t.UnixMicro() == slot }); i >= 0 && b.Calls > 0 {
 		k.slots = slices.Delete(k.slots, i, i+1)
 		k.tat = k.tat.Add(-b.Per / time.Duration(b.Calls))
 	}

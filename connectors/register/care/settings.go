@@ -38,9 +38,12 @@ type SpanSetting struct {
 
 // A Window is a time in which nothing is called: {from: 2026-12-01T22:00:00+01:00, until: ...}.
 type Window struct {
-	From  time.Time `yaml:"from"`
-	Until time.Time `yaml:"until"`
+	From  Moment `yaml:"from"`
+	Until Moment `yaml:"until"`
 }
+
+// A Moment is written with its zone: 2026-12-01T22:00:00+01:00.
+type Moment struct{ time.Time }
 
 // Tighten applies what a deployment says; timeout is its key of that name, 0 where
 // it says nothing. What would be looser is a fault: the register agreed to the
@@ -50,14 +53,17 @@ func (t Terms) Tighten(s Settings, timeout time.Duration) (Terms, error) {
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	agreed := t.Budget
 	if s.Concurrency != 0 {
-		if s.Concurrency > agreed.Concurrency {
+		if t.agreed.concurrency && s.Concurrency > agreed.Concurrency {
 			fail("concurrency: %d is looser than what the register agreed to: %d", s.Concurrency, agreed.Concurrency)
 		}
 		t.Budget.Concurrency = s.Concurrency
 	}
-	if timeout > t.Timeout {
+	switch {
+	case t.agreed.timeout && timeout > t.Timeout:
 		fail("timeout: %v is looser than what the register agreed to: %v", timeout, t.Timeout)
-	} else if timeout > 0 {
+	case timeout < 0 || timeout > maxTimeout:
+		fail("timeout: want at most %v", maxTimeout)
+	case timeout > 0:
 		t.Timeout = timeout
 	}
 	if r := s.Rate; r != nil {
@@ -91,7 +97,7 @@ func (t Terms) Tighten(s Settings, timeout time.Duration) (Terms, error) {
 		t.ours = ours
 	}
 	for i, w := range s.Maintenance {
-		if w.From.IsZero() || !w.Until.After(w.From) {
+		if w.From.IsZero() || !w.Until.After(w.From.Time) {
 			fail("maintenance[%d]: want from and a later until, each with its zone: 2026-12-01T22:00:00+01:00", i)
 		}
 	}

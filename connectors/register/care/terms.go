@@ -15,10 +15,15 @@ type Terms struct {
 	Wait    time.Duration // closed for longer: the requester is told when it opens
 	Cache   time.Duration // how long an answer may be given again; 0: never
 
+	agreed      stated
 	hours       *hours   // of register.yaml; nil: always open
 	ours        *hours   // of the deployment: open only where both are
 	maintenance []Window // of the deployment
 }
+
+// stated says what stands in register.yaml: what does not was not agreed to, and a
+// deployment may choose.
+type stated struct{ concurrency, timeout bool }
 
 // Repeat says whether a call may be made twice.
 type Repeat string
@@ -63,6 +68,7 @@ func Parse(v yamldoc.Value) Terms {
 		return t
 	}
 	f := v.Fields("concurrency", "rate", "timeout", "repeat", "breaker", "hours", "wait", "cache")
+	t.agreed = stated{f["concurrency"].Exists(), f["timeout"].Exists()}
 	setInt(&t.Budget.Concurrency, f["concurrency"], MaxConcurrency)
 	if rate := f["rate"]; rate.Exists() {
 		t.Budget = parseRate(rate, t.Budget)
