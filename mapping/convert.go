@@ -16,9 +16,9 @@ func (p *Program) convert(v any, trace bool, follow func(*machine)) (any, Report
 	if p.dir != ValueToValue {
 		return nil, Report{}, errors.New("this mapping is about XML: it cannot make a value of a value")
 	}
-	m := p.take(trace)
+	m := p.scope.take(trace)
 	if err := m.load.loadValue(v, trace); err != nil {
-		p.give(m)
+		p.scope.give(m)
 		return nil, Report{}, fmt.Errorf("reading the input: %w", err)
 	}
 	m.allow()

@@ -33,16 +33,13 @@ func (s *Scope) LookupPart(v yamldoc.Value, offset int, text string) *Lookup {
 
 // Text evaluates the expression on a value.
 func (l *Lookup) Text(in any) (string, error) {
-	m := newMachine(l.scope)
+	m := l.scope.take(false)
+	defer l.scope.give(m)
 	if err := m.load.loadValue(in, false); err != nil {
 		return "", err
 	}
 	m.allow()
-	v, err := l.e.e.eval(m, 0)
-	if err != nil {
-		return "", l.e.place(err)
-	}
-	text, err := m.textOf(v, l.e.e.offset())
+	text, err := m.text(l.e.e, 0)
 	return trimSpace(text), l.e.place(err)
 }
 

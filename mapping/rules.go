@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"oncegate/mapping/yamldoc"
@@ -73,6 +74,7 @@ type Scope struct {
 	prefixes map[string]string
 	lists    map[string]*codeList
 	names    *names
+	pool     sync.Pool // of *machine
 
 	// What was compiled, for Lint.
 	declared []yamldoc.Entry // prefixes
@@ -197,7 +199,6 @@ func (s *Scope) Program(rules yamldoc.Value, dir Direction) *Program {
 		p.shape = shapeOf(p.rules)
 	}
 	s.programs = append(s.programs, p)
-	p.pool.New = func() any { return newMachine(s) }
 	return p
 }
 

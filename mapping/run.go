@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 )
 
 // Program is a compiled mapping. It is safe for concurrent use.
@@ -13,8 +12,7 @@ type Program struct {
 	scope *Scope
 	dir   Direction
 	rules []*rule
-	shape *shape    // of the value that the rules make
-	pool  sync.Pool // of *machine: the memory of a run serves the next
+	shape *shape // of the value that the rules make
 }
 
 const maxRunFaults = 50
@@ -55,9 +53,9 @@ func (p *Program) read(n Node, trace bool) (*Reading, error) {
 	if !p.dir.readsXML() {
 		return nil, errors.New("this mapping makes XML: it cannot read any")
 	}
-	m := p.take(trace)
+	m := p.scope.take(trace)
 	if err := m.load.loadXML(n, trace); err != nil {
-		p.give(m)
+		p.scope.give(m)
 		return nil, fmt.Errorf("reading the input: %w", err)
 	}
 	if trace {
@@ -67,16 +65,20 @@ func (p *Program) read(n Node, trace bool) (*Reading, error) {
 	return &Reading{p, m}, nil
 }
 
-func (p *Program) take(trace bool) *machine {
-	m := p.pool.Get().(*machine)
-	m.trace, m.pos, m.size = trace, 0, 0
+// take gives a machine; the memory of a run serves the next.
+func (s *Scope) take(trace bool) *machine {
+	m, ok := s.pool.Get().(*machine)
+	if !ok {
+		m = newMachine(s)
+	}
+	m.trace, m.pos, m.size, m.calls = trace, 0, 0, 0
 	m.stack, m.cands, m.fed = m.stack[:0], m.cands[:0], m.fed[:0]
 	return m
 }
 
 // give returns a machine. Its memory must hold nothing of the person it read
 // about, and one huge input must not keep its room for ever.
-func (p *Program) give(m *machine) {
+func (s *Scope) give(m *machine) {
 	m.cover.end(m)
 	m.cover, m.root = nil, nil
 	if cap(m.tree.nodes)+cap(m.tree.attrs) > 1<<18 {
@@ -86,7 +88,7 @@ func (p *Program) give(m *machine) {
 	m.texts.forget()
 	clear(m.slots)
 	m.slots = m.slots[:0]
-	p.pool.Put(m)
+	s.pool.Put(m)
 }
 
 // allow sets the budget: generous, linear in the input, and bounded.
@@ -97,7 +99,7 @@ func (m *machine) allow() {
 // Close gives the memory of the reading back.
 func (r *Reading) Close() {
 	if r.m != nil {
-		r.p.give(r.m)
+		r.p.scope.give(r.m)
 		r.m = nil
 	}
 }
@@ -198,8 +200,8 @@ func (p *Program) build(v any, trace bool, follow func(*machine)) (*Element, Rep
 	if !p.dir.makesXML() {
 		return nil, Report{}, errors.New("this mapping reads XML: it cannot make any")
 	}
-	m := p.take(trace)
-	defer p.give(m)
+	m := p.scope.take(trace)
+	defer p.scope.give(m)
 	if err := m.load.loadValue(v, trace); err != nil {
 		return nil, Report{}, fmt.Errorf("reading the input: %w", err)
 	}

@@ -134,7 +134,9 @@ type metName struct {
 func newLoader(t *tree, n *names) *Loader { return &Loader{t: t, names: n} }
 
 func (l *Loader) reset(trace bool) {
-	l.forget()
+	if len(l.t.nodes) > 0 { // else nothing was loaded since it forgot
+		l.forget()
+	}
 	l.trace, l.depth, l.err = trace, 0, nil
 	l.cur, l.last = l.push(nameDocument, 0, none, ""), none
 }
