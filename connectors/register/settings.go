@@ -189,9 +189,11 @@ const maxSecret = 4096
 
 // secret reads a secret; white space around it is the editor's.
 func (f *files) secret(key, name string) Secret {
-	text := bytes.TrimSpace(f.bytes(key, name))
-	switch {
-	case name == "" || text == nil:
+	text := f.bytes(key, name)
+	if text == nil {
+		return ""
+	}
+	switch text = bytes.TrimSpace(text); {
 	case len(text) == 0:
 		f.fail(key, "%s is empty", name)
 	case len(text) > maxSecret:
