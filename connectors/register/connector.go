@@ -114,7 +114,7 @@ func (c *Connector) answer(ctx context.Context, m canon.Message, q *canon.Regist
 	if err != nil {
 		return nil, canon.NewFault(canon.CodeInternal, err, "reading the query")
 	}
-	res := c.ask(ctx, m, q, private.Subject, in)
+	res := c.pages(m, c.ask(ctx, m, q, private.Subject, in))
 	row := outcomeTable()[res.outcome]
 	if res.code == "" {
 		res.code = row.code
@@ -344,6 +344,9 @@ func (d *Definition) render(reading *mapping.Reading, in any) result {
 		}
 	}
 	res.record = value.AppendJSON(nil)
+	if err := d.checkRecord(res.record); err != nil {
+		return fail(err)
+	}
 	e, evidenceReport, err := d.evidence.Build(value)
 	res.report.Unmapped = append(res.report.Unmapped, evidenceReport.Unmapped...)
 	if err != nil {
@@ -421,16 +424,10 @@ func (c *Connector) keep(ctx context.Context, m canon.Message, rec *canon.Regist
 	if err != nil {
 		return fmt.Errorf("storing the evidence: %w", err)
 	}
-	issued := res.issuedOn
-	if issued == "" {
-		issued = m.At.UTC().Format(time.DateOnly) // the query's own time: the same on every repetition
-		if !res.asOf.IsZero() {
-			issued = res.asOf.UTC().Format(time.DateOnly) // not younger than it is
-		}
-	}
+	issued := issuedOn(m, res)
 	dist := c.def.EvidenceType.Distributions[0]
 	main := canon.Document{
-		ID:             canon.DeriveUUID("document", string(m.ID)),
+		ID:             evidenceID(m),
 		Role:           canon.RoleMain,
 		Classification: c.def.EvidenceType.Classification,
 		Titles:         c.def.EvidenceType.Titles,

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"oncegate/connectors/evidence"
 	"oncegate/connectors/register/capture"
 	"oncegate/connectors/register/care"
 	"oncegate/connectors/xmldoc"
@@ -26,7 +27,7 @@ const DefinitionFile = "register.yaml"
 // for concurrent use. It holds knowledge, never an address or a secret.
 type Definition struct {
 	Name         string // the folder
-	Version      string // name@digest of the file: what made a record can be found again
+	Version      string // name@digest of the file, and + that of the evidence type: what made a record can be found again
 	Title        string
 	Country      string // two-letter code
 	About        Subject
@@ -40,6 +41,7 @@ type Definition struct {
 	query     *mapping.Program // nil for a transport that sends no document
 	reply     reply
 	evidence  *mapping.Program
+	kind      *evidence.Kind // of the canonical record; nil where rules make a record of their own
 
 	supplements []supplement
 	pseudonyms  *capture.Rules // of the recorder
@@ -131,7 +133,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 		return nil, doc.Err()
 	}
 	f := root.Fields("apiVersion", "kind", "name", "title", "country", "about", "evidence_type", "issuer",
-		"transport", "prefixes", "code_lists", "care", "query", "reply", "evidence", "supplements", "pseudonymise")
+		"transport", "prefixes", "code_lists", "care", "query", "reply", "record", "evidence", "supplements", "pseudonymise")
 	f["apiVersion"].RequiredText(root, "apiVersion")
 	f["apiVersion"].Word(mapping.APIVersion)
 	f["kind"].RequiredText(root, "kind")
@@ -159,7 +161,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 	d.issuer(root, f["issuer"])
 
 	scope := mapping.NewScope(f["prefixes"], f["code_lists"])
-	d.evidence = section(root, f["evidence"], "evidence", scope, mapping.ValueToXML, true)
+	d.recordSection(root, f["record"], f["evidence"], scope)
 	d.supplementsSection(f["supplements"], scope)
 	d.pseudonyms = capture.Parse(f["pseudonymise"], scope.Prefixes())
 	d.replySection(root, f["reply"], scope)

@@ -32,6 +32,8 @@ import (
 //	found.reply.status  its HTTP status; 200 when there is no such file
 //	found.record.json   the record the rules must make
 //	found.evidence.xml  the evidence the rules must make of the record
+//	found.page.txt      what people read on the pages of a canonical record, in the
+//	                    first language of its pages
 //	notfound.fault      instead of record and evidence: not-found, ambiguous,
 //	                    unavailable or invalid
 const samplesFolder = "testdata"
@@ -105,7 +107,7 @@ func (c *sampleCase) file(kind string) ([]byte, error) {
 }
 
 func (c *sampleCase) run() []Sample {
-	known := []string{"query.json", "query.xml", "query.target", "query.args", "sent.json", "reply.xml", "reply.json", "reply.mime", "reply.status", "record.json", "evidence.xml", "fault"}
+	known := []string{"query.json", "query.xml", "query.target", "query.args", "sent.json", "reply.xml", "reply.json", "reply.mime", "reply.status", "record.json", "evidence.xml", "page.txt", "fault"}
 	var out []Sample
 	add := func(check string, err error) { out = append(out, Sample{c.d.Name, c.name, check, err}) }
 	for kind := range c.has {
@@ -147,6 +149,9 @@ func (c *sampleCase) run() []Sample {
 		}
 		if c.has["evidence.xml"] {
 			add("evidence", c.evidence(res))
+		}
+		if c.d.kind != nil {
+			out = append(out, c.pages(res)...)
 		}
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"oncegate/connectors/evidence"
 	"oncegate/mapping"
 	"oncegate/mapping/yamldoc"
 	"oncegate/schemas/canon"
@@ -24,6 +25,7 @@ type supplement struct {
 	when       *mapping.Expr // over the reply; nil: always
 	build      *mapping.Program
 	content    *mapping.Expr // over the reply: base64; nothing there: no such document
+	page       string        // language of pages of the canonical record
 }
 
 // An attachment is a supplement of one record.
@@ -43,11 +45,8 @@ const maxSupplements = 16
 
 func (d *Definition) supplementsSection(v yamldoc.Value, scope *mapping.Scope) {
 	items := v.Items()
-	if len(items) > maxSupplements {
-		v.Fault("want at most %d supplements", maxSupplements)
-	}
 	for _, item := range items {
-		f := item.Fields("role", "titles", "languages", "format", "conforms_to", "when", "rules", "content")
+		f := item.Fields("role", "titles", "languages", "format", "conforms_to", "when", "rules", "content", "page")
 		s := supplement{
 			role: f["role"].RequiredText(item, "role"), titles: texts(item, f["titles"], "titles"),
 			format: f["format"].Text(), conformsTo: f["conforms_to"].Text(),
@@ -70,9 +69,13 @@ func (d *Definition) supplementsSection(v yamldoc.Value, scope *mapping.Scope) {
 		if f["when"].Exists() {
 			s.when = scope.Expr(f["when"], mapping.TypeBool)
 		}
+		if f["page"].Exists() {
+			d.pageSupplements(item, f, s)
+			continue
+		}
 		switch {
 		case f["rules"].Exists() == f["content"].Exists():
-			item.Fault("want either rules, which build the document of the record, or content, the base64 in the reply")
+			item.Fault("want one of rules, which build the document of the record, content, the base64 in the reply, and page, pages of a canonical record")
 		case f["content"].Exists():
 			s.content = scope.Expr(f["content"], mapping.TypeText)
 		case s.format != "application/xml":
@@ -81,6 +84,34 @@ func (d *Definition) supplementsSection(v yamldoc.Value, scope *mapping.Scope) {
 			s.build = scope.Program(f["rules"], mapping.ValueToXML)
 		}
 		d.supplements = append(d.supplements, s)
+	}
+	if len(d.supplements) > maxSupplements {
+		v.Fault("want at most %d supplements", maxSupplements)
+	}
+}
+
+// pageSupplements adds one supplement for each language: the person decides on
+// each, and a reader gets one language in one file.
+func (d *Definition) pageSupplements(item yamldoc.Value, f map[string]yamldoc.Value, s supplement) {
+	f["page"].Word(canonical)
+	switch {
+	case f["rules"].Exists() || f["content"].Exists():
+		item.Fault("page stands without rules and content")
+	case d.kind == nil:
+		f["page"].Fault("pages are made of a canonical record: name its type under the key %q", "record")
+	case f["format"].Exists() && s.format != "application/pdf":
+		f["format"].Fault("pages are application/pdf")
+	case len(s.languages) == 0:
+		item.Fault("missing key %q: those of the pages", "languages")
+	}
+	s.format = "application/pdf"
+	for i, language := range s.languages {
+		if !slices.Contains(evidence.Languages(), language) {
+			f["languages"].Items()[i].Fault("pages are made in %s", strings.Join(evidence.Languages(), ", "))
+		}
+		one := s
+		one.page, one.languages = language, []string{language}
+		d.supplements = append(d.supplements, one)
 	}
 }
 
@@ -92,6 +123,9 @@ func (s *supplement) make(reading *mapping.Reading, record any) (a attachment, o
 		}
 	}
 	a.def = s
+	if s.page != "" {
+		return a, true, report, nil // Connector.pages makes it
+	}
 	if s.build != nil {
 		e, report, err := s.build.Build(record)
 		if err != nil {

@@ -138,7 +138,7 @@ func TestSupplementsThatCannotBe(t *testing.T) {
 	for _, tc := range []struct{ old, new, want string }{
 		{"role: Annex", "role: Appendix", "want one of Annex, HumanReadableVersion, Translation"},
 		{"format: application/pdf, content: /Slip/Picture", "format: text/html, content: /Slip/Picture", "want one of application/pdf"},
-		{", content: /Slip/Picture", "", "want either rules"},
+		{", content: /Slip/Picture", "", "want one of rules"},
 		{`rules: [{to: Page/Number, from: number}]`, `format: application/pdf, rules: [{to: Page/Number, from: number}]`, "rules make application/xml"},
 		{", available: /Later/@on", "", "available says when"},
 		{"means: deferred", "means: not-found", "available says when"},
