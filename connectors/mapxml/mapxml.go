@@ -32,6 +32,7 @@ func Document(e *mapping.Element) ([]byte, error) {
 type writer struct {
 	out   []byte
 	bound []xmldoc.NS // in the order of first use
+	names [64]string  // some that were checked: records repeat few names
 	err   error
 }
 
@@ -124,8 +125,15 @@ func (w *writer) name(n mapping.Name) {
 	if n.Prefix != "" {
 		w.out = append(append(w.out, n.Prefix...), ':')
 	}
-	if !xmldoc.ValidNCName(n.Local) {
-		w.fail("a name that XML does not allow")
+	if n.Local == "" {
+		w.fail("a name is missing")
+		return
+	}
+	known := &w.names[(len(n.Local)+7*int(n.Local[0])+31*int(n.Local[len(n.Local)-1]))%len(w.names)]
+	if *known != n.Local {
+		if *known = n.Local; !xmldoc.ValidNCName(n.Local) {
+			w.fail("a name that XML does not allow")
+		}
 	}
 	w.out = append(w.out, n.Local...)
 }
