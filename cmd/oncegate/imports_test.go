@@ -79,7 +79,7 @@ func forbidden(room, imp string) string {
 		return "mapping sees XML through its own node interface"
 	case under(room, "connectors") && isOurs && under(ours, "gateway", "cmd"):
 		return "connectors and gateway meet only as canonical messages"
-	case under(room, "connectors/certpath", "connectors/naptr", "connectors/netguard", "connectors/pkitest", "connectors/remember", "connectors/rulecheck", "connectors/xmldoc", "connectors/xmlsec") && isOurs && under(ours, "connectors") && !under(ours, "connectors/xmldoc"):
+	case under(room, "connectors/certpath", "connectors/mapxml", "connectors/naptr", "connectors/netguard", "connectors/pdf", "connectors/pkitest", "connectors/remember", "connectors/rulecheck", "connectors/xmldoc", "connectors/xmlsec", "connectors/xsd") && isOurs && under(ours, "connectors") && !under(ours, "connectors/xmldoc"):
 		return "what all connectors stand on knows none of them"
 	case under(room, "connectors/edelivery") && isOurs && under(ours, "connectors/directory", "connectors/register", "connectors/registers", "connectors/regrep", "connectors/rulecheck", "schemas/rules"):
 		return "the access point knows no business document"
@@ -103,9 +103,16 @@ func forbidden(room, imp string) string {
 		return "keys come from one room"
 	case (strings.HasPrefix(imp, "github.com/miekg/dns") || strings.HasPrefix(imp, "golang.org/x/net/dns")) && !under(room, "connectors/naptr"):
 		return "DNS has one room"
+	case under(room, "connectors/register/care", "connectors/register/capture", "connectors/register/filedrop", "connectors/register/jsonxml", "connectors/register/pgfake", "connectors/register/pgread", "connectors/register/soapsec") && ours == "connectors/register":
+		return "what the engine stands on does not know it"
+	case strings.HasPrefix(imp, "github.com/jackc/pgx") && !under(room, "connectors/register/pgread", "connectors/register/pgfake"):
+		return "PostgreSQL has one room, and its fake another"
+	case (strings.HasPrefix(imp, "github.com/pkg/sftp") || strings.HasPrefix(imp, "golang.org/x/crypto/ssh")) && !under(room, "connectors/register/filedrop"):
+		return "SFTP has one room"
 	case strings.HasPrefix(imp, "github.com/beevik/etree") && !under(room, "connectors/xmldoc"):
 		return "etree has one room"
-	case imp == "net/http" && !under(room, "gateway/api", "gateway/web", "connectors/edelivery", "connectors/register", "connectors/directory", "connectors/netguard"):
+	case imp == "net/http" && !under(room, "gateway/api", "gateway/web", "connectors/edelivery", "connectors/register", "connectors/directory", "connectors/netguard") ||
+		imp == "net/http" && under(room, "connectors/register/care", "connectors/register/capture", "connectors/register/filedrop", "connectors/register/jsonxml", "connectors/register/pgfake", "connectors/register/pgread"):
 		return "this room does no HTTP"
 	}
 	return ""
