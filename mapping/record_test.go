@@ -99,3 +99,72 @@ func FuzzString(f *testing.F) {
 		}
 	})
 }
+
+// TestNothingStaysOfAnInput: the memory that the next run gets holds no text of
+// this one, also where the run ended in a fault.
+func TestNothingStaysOfAnInput(t *testing.T) {
+	p := compile(t, `rules:
+  - {to: "x[]", each: "r/a[. != 'none']"}
+  - {to: y, from: "concat(r/a[1], '-', r/a[2])"}
+  - {to: z, from: r/b, as: integer}
+`)
+	for _, doc := range []string{
+		`<r k="Lucía"><a>Lucía Vzorčnik</a><a>Ana</a> some text <b>1</b></r>`,
+		`<r k="Lucía"><a>Lucía Vzorčnik</a><a>Ana</a><b>not a number</b></r>`,
+	} {
+		for _, run := range []func(Node) (any, Report, error){p.Run, p.Trace} {
+			_, _, _ = run(input(t, doc)) // its outcome is not the matter here
+			m := p.scope.take(false)
+			if len(m.slots) > 0 || len(m.tree.nodes) > 0 || m.root != nil || m.load.pending != "" || m.load.met != [metNames]metName{} {
+				t.Errorf("%s: the memory was not emptied", doc)
+			}
+			for _, s := range m.slots[:cap(m.slots)] {
+				if s.text != "" {
+					t.Errorf("a slot holds %q", s.text)
+				}
+			}
+			for _, n := range m.tree.nodes[:cap(m.tree.nodes)] {
+				if n.text != "" {
+					t.Errorf("a node holds %q", n.text)
+				}
+			}
+			for _, a := range m.tree.attrs[:cap(m.tree.attrs)] {
+				if a.value != "" {
+					t.Errorf("an attribute holds %q", a.value)
+				}
+			}
+			if b := bytes.Trim(m.texts.scratch[:cap(m.texts.scratch)], "\x00"); len(b) > 0 || m.texts.block.Len() > 0 {
+				t.Errorf("texts hold %q", b)
+			}
+			p.scope.give(m)
+		}
+	}
+}
+
+// oddly shows what no Node should.
+type oddly struct{}
+
+func (oddly) Load(l *Loader) {
+	l.Close()
+	l.Text("before")
+	l.Attr("", "a", "before")
+	l.Open("", "r")
+	l.Attr("", "a", "1")
+	l.Close()
+	l.Close()
+	l.Text("after")
+	l.Attr("", "a", "2")
+	l.Open("", "r")
+	l.Open("", "s")
+}
+
+func TestNodesThatDoNotKeepTheOrderDoNoHarm(t *testing.T) {
+	p := compile(t, "rules: [{to: n, from: count(//@a)}, {to: m, from: count(r)}]")
+	v, _, err := p.Run(oddly{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]any{"n": "1", "m": "2"}, v); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

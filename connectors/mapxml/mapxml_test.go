@@ -1,16 +1,46 @@
-package register
+package mapxml_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"oncegate/connectors/mapxml"
 	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
 )
 
 // built writes with the builder of xmldoc, which checks names and namespaces by itself.
 func built(e *mapping.Element) ([]byte, error) {
-	b := xmldoc.NewBuilder(name(e.Name), declarations(e)...)
+	name := func(n mapping.Name) xmldoc.Name { return xmldoc.Name{Space: n.Space, Local: n.Local} }
+	var spaces []xmldoc.NS
+	var gather func(e *mapping.Element)
+	gather = func(e *mapping.Element) {
+		names := []mapping.Name{e.Name}
+		for _, a := range e.Attrs {
+			names = append(names, a.Name)
+		}
+		for _, n := range names {
+			if ns := (xmldoc.NS{Prefix: n.Prefix, URI: n.Space}); n.Space != "" && !slices.Contains(spaces, ns) {
+				spaces = append(spaces, ns)
+			}
+		}
+		for _, c := range e.Children {
+			gather(c)
+		}
+	}
+	gather(e)
+	b := xmldoc.NewBuilder(name(e.Name), spaces...)
+	var fill func(t *xmldoc.Tag, e *mapping.Element)
+	fill = func(t *xmldoc.Tag, e *mapping.Element) {
+		for _, a := range e.Attrs {
+			t.Attr(name(a.Name), a.Value)
+		}
+		t.Text(e.Text)
+		for _, c := range e.Children {
+			fill(t.Add(name(c.Name)), c)
+		}
+	}
 	fill(b.Root(), e)
 	return b.Document()
 }
@@ -49,7 +79,7 @@ func TestDocumentIsThatOfTheBuilder(t *testing.T) {
 		{"an attribute in a namespace without prefix", with("", "urn:x", "x", "1", plain("a", ""))},
 	} {
 		want, wantErr := built(tc.e)
-		got, err := document(tc.e)
+		got, err := mapxml.Document(tc.e)
 		if (err == nil) != (wantErr == nil) || string(got) != string(want) {
 			t.Errorf("%s: got %s, %v\nwant %s, %v", tc.rule, got, err, want, wantErr)
 		}
@@ -57,11 +87,11 @@ func TestDocumentIsThatOfTheBuilder(t *testing.T) {
 			t.Errorf("%s: the error holds the text", tc.rule)
 		}
 	}
-	got, err := document(with("xml", xmldoc.SpaceXML, "lang", "sl", plain("a", "x")))
+	got, err := mapxml.Document(with("xml", xmldoc.SpaceXML, "lang", "sl", plain("a", "x")))
 	if want := `<a xml:lang="sl">x</a>`; err != nil || !strings.HasSuffix(string(got), want) {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
-	if _, err := document(in("p", "", plain("a", ""))); err == nil {
+	if _, err := mapxml.Document(in("p", "", plain("a", ""))); err == nil {
 		t.Error("a prefix without a namespace was written")
 	}
 }
