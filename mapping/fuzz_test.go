@@ -34,6 +34,13 @@ func FuzzProgram(f *testing.F) {
 		if err != nil {
 			return
 		}
+		for _, f := range p.scope.Lint(nil) {
+			f.Render()
+		}
+		follow(t, p, input)
+		if p.dir == ValueToValue {
+			return
+		}
 		if p.dir == ValueToXML {
 			if v, err := DecodeJSON(input); err == nil {
 				if e, _, err := p.TraceBuild(v); err == nil && e == nil {
@@ -62,6 +69,37 @@ func FuzzProgram(f *testing.F) {
 			t.Errorf("traced: %s, not traced: %s, %v", text, other, err)
 		}
 	})
+}
+
+// follow covers one run and compares the program with itself.
+func follow(t *testing.T, p *Program, input []byte) {
+	var in any
+	c := NewCoverage(p)
+	if p.dir.readsXML() {
+		n, err := parseXML(input)
+		if err != nil {
+			return
+		}
+		_, _, _ = c.Run(n) // whatever comes of it
+		in = n
+	} else {
+		v, err := DecodeJSON(input)
+		if err != nil {
+			return
+		}
+		if p.dir.makesXML() {
+			_, _, _ = c.Build(v)
+		} else {
+			_, _, _ = c.Convert(v)
+		}
+		in = v
+	}
+	if r := c.Report(); r.Percent < 0 || r.Percent > 100 {
+		t.Errorf("covered by %v%%", r.Percent)
+	}
+	if list, err := Compare(p, p, in, true); err != nil || len(list) > 0 {
+		t.Errorf("a program differs from itself: %d changes, %v", len(list), err)
+	}
 }
 
 // FuzzExpr feeds any expression over a fixed input.

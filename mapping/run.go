@@ -51,7 +51,7 @@ func (p *Program) Read(n Node) (*Reading, error) { return p.read(n, false) }
 
 func (p *Program) read(n Node, trace bool) (*Reading, error) {
 	if !p.dir.readsXML() {
-		return nil, errors.New("this mapping makes XML: it cannot read any")
+		return nil, errors.New("this mapping does not read XML")
 	}
 	m := p.scope.take(trace)
 	if err := m.load.loadXML(n, trace); err != nil {
@@ -198,7 +198,7 @@ func (p *Program) TraceBuild(v any) (*Element, Report, error) { return p.build(v
 
 func (p *Program) build(v any, trace bool, follow func(*machine)) (*Element, Report, error) {
 	if !p.dir.makesXML() {
-		return nil, Report{}, errors.New("this mapping reads XML: it cannot make any")
+		return nil, Report{}, errors.New("this mapping does not make XML")
 	}
 	m := p.scope.take(trace)
 	defer p.scope.give(m)

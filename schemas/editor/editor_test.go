@@ -100,8 +100,7 @@ func TestEveryFileOfTheTreeIsValid(t *testing.T) {
 		}
 		schema := register
 		if name != "register.yaml" {
-			text, schema = mappingOf(text)
-			if text == nil {
+			if text = mappingOf(text); text == nil {
 				return nil
 			}
 			schema = maps
@@ -119,13 +118,13 @@ func TestEveryFileOfTheTreeIsValid(t *testing.T) {
 
 // mappingOf cuts the mapping out of a test file; nil where it is one that is to
 // be refused.
-func mappingOf(text []byte) ([]byte, *jsonschema.Schema) {
+func mappingOf(text []byte) []byte {
 	_, rest, _ := bytes.Cut(text, []byte("-- mapping --\n"))
 	body, next, _ := bytes.Cut(rest, []byte("\n-- "))
 	if bytes.HasPrefix(next, []byte("error")) {
-		return nil, nil
+		return nil
 	}
-	return body, nil
+	return body
 }
 
 const goodMapping = `apiVersion: oncegate/v1
@@ -175,26 +174,49 @@ func TestMistakesInMappings(t *testing.T) {
 	}
 }
 
+const goodRegister = `apiVersion: oncegate/v1
+kind: Register
+name: births
+title: Births
+country: ES
+evidence_type:
+  id: 6c2f1c0e-4b7a-4d53-9a86-0f1d7e5b3a01
+  classification: https://sr.oots.tech.ec.europa.eu/evidencetypeclassifications/ES/6c2f1c0e-4b7a-4d53-9a86-0f1d7e5b3a01
+  titles: {EN: Birth certificate}
+  languages: [ES]
+issuer: {scheme: urn:s, id: i, names: {EN: Register}}
+transport: {kind: soap12, path: /v3, action: urn:a}
+query:
+  rules: [{to: Find, rules: [{to: "@v", value: 3}]}]
+reply:
+  outcomes: [{when: "/R/@code = 'NONE'", means: not-found}]
+  hits: /R/Entry
+  rules: [{to: person.familyName, from: Name, required: true}]
+record: birth
+care: {timeout: 20s, rate: {calls: 10, per: 1s}}
+`
+
 func TestMistakesInRegisters(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "connectors", "registers", "births", "register.yaml"))
-	if err != nil {
-		t.Skipf("the registers are not here: %v", err)
-	}
-	good := string(text)
+	good := goodRegister
 	s := compiled(t, "register.v1.json")
+	if err := check(t, s, []byte(good)); err != nil {
+		t.Fatalf("the good one: %v", err)
+	}
 	for _, tc := range []struct{ rule, from, to string }{
 		{"an unknown key", "issuer:", "isuer:"},
 		{"a country in words", "country: ES", "country: Spain"},
 		{"an unknown transport", "kind: soap12", "kind: soap13"},
-		{"a key of another transport", "kind: soap12", "kind: soap12\n  method: POST"},
+		{"a key of another transport", "kind: soap12", "kind: soap12, method: POST"},
 		{"an unknown outcome", "means: not-found", "means: nobody"},
+		{"an unknown record", "record: birth", "record: births"},
+		{"a rate without a time", ", per: 1s", ""},
 		{"a name in capitals", "name: births", "name: Births"},
-		{"a duration in words", "\nquery:", "\ncare: {timeout: twenty seconds}\nquery:"},
-		{"a target of XML in the record", "{to: person", "{to: person/"},
+		{"a duration in words", "timeout: 20s", "timeout: twenty seconds"},
+		{"a target of XML in the record", "to: person.", "to: person/"},
 	} {
 		bad := strings.Replace(good, tc.from, tc.to, 1)
 		if bad == good {
-			continue // the register no longer says so
+			t.Errorf("%s: nothing was replaced", tc.rule)
 		}
 		if check(t, s, []byte(bad)) == nil {
 			t.Errorf("%s passes", tc.rule)
