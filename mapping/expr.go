@@ -330,6 +330,7 @@ type call struct {
 	at   int
 	fn   *Function
 	args []expr
+	made any // by check, of words: what every evaluation would make anew
 }
 
 func (e *call) eval(m *machine, ctx nodeID) (value, error) {

@@ -47,8 +47,7 @@ func dateFunctions() []Function {
 				if !ok || !validDate(y, m, d) {
 					return value{}, errDate
 				}
-				short := func(s string) string { return strings.TrimPrefix(s, "0") }
-				return textValue(strings.NewReplacer("YYYY", y, "MM", m, "DD", d, "M", short(m), "D", short(d)).Replace(c.word(1))), nil
+				return textValue(c.m.texts.keep(appendDate(make([]byte, 0, 32), c.word(1), y, m, d))), nil
 			},
 		},
 		{
@@ -157,6 +156,31 @@ func checkPattern(i int) func(c *call) *exprError {
 		}
 		return nil
 	}
+}
+
+// appendDate writes a date by a pattern that checkPattern has seen.
+func appendDate(b []byte, pattern, y, m, d string) []byte {
+	for i := 0; i < len(pattern); {
+		part := ""
+		switch pattern[i] {
+		case 'Y':
+			b, i = append(b, y...), i+len("YYYY")
+			continue
+		case 'M':
+			part = m
+		case 'D':
+			part = d
+		default:
+			b, i = append(b, pattern[i]), i+1
+			continue
+		}
+		if i+1 < len(pattern) && pattern[i+1] == pattern[i] {
+			b, i = append(b, part...), i+2
+		} else {
+			b, i = append(b, strings.TrimPrefix(part, "0")...), i+1
+		}
+	}
+	return b
 }
 
 func evalDate(partial bool) func(c *callCtx) (value, error) {

@@ -44,6 +44,9 @@ func textFunctions() []Function {
 			Doc:      "The text with each run of white space made one space.",
 			Examples: []Example{{"normalize-space(name)", `{"name":"Ana   \n Lucía"}`, "Ana Lucía"}},
 			eval: textFunc(func(s string) (string, error) {
+				if isNormal(s) {
+					return s, nil
+				}
 				return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' || r == '\r' }), " "), nil
 			}),
 		},
@@ -141,28 +144,22 @@ func textFunctions() []Function {
 			Name: "translate", Params: []Param{text, {Name: "from", Type: TypeWord}, {Name: "to", Type: TypeWord}}, Returns: TypeText,
 			Doc:      "Each character of from becomes the one at the same place of to; those without a partner are removed.",
 			Examples: []Example{{"translate('1994/03.17', '/.', '--')", "", "1994-03-17"}, {"translate('A-B C', '- ', '')", "", "ABC"}},
+			check: func(c *call) *exprError {
+				c.made = translation(c.args[1].(*literal).v.text, c.args[2].(*literal).v.text)
+				return nil
+			},
 			eval: func(c *callCtx) (value, error) {
 				s, err := c.text(0)
 				if err != nil {
 					return value{}, err
 				}
-				to := []rune(c.word(2))
-				table := map[rune]rune{}
-				for i, r := range []rune(c.word(1)) {
-					if _, twice := table[r]; twice {
-						continue // the first counts (XPath 1.0 4.2)
-					}
-					table[r] = -1
-					if i < len(to) {
-						table[r] = to[i]
-					}
-				}
+				table := c.call.made.(map[rune]rune)
 				return textValue(strings.Map(func(r rune) rune {
 					if t, ok := table[r]; ok {
 						return t
 					}
 					return r
-				}, s)), c.m.charge(len(table) + len(s)/8)
+				}, s)), c.m.charge(len(s) / 8)
 			},
 		},
 		{
@@ -244,6 +241,37 @@ func textFunctions() []Function {
 			eval:     evalWords,
 		},
 	}
+}
+
+// translation is the table of translate.
+func translation(from, to string) map[rune]rune {
+	partners := []rune(to)
+	table := map[rune]rune{}
+	for i, r := range []rune(from) {
+		if _, twice := table[r]; twice {
+			continue // the first counts (XPath 1.0 4.2)
+		}
+		table[r] = -1
+		if i < len(partners) {
+			table[r] = partners[i]
+		}
+	}
+	return table
+}
+
+// isNormal says whether white space is single spaces between words already.
+func isNormal(s string) bool {
+	for i := range len(s) {
+		switch s[i] {
+		case '\t', '\n', '\r':
+			return false
+		case ' ':
+			if i == 0 || i == len(s)-1 || s[i+1] == ' ' {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func twoTexts(f func(a, b string) (value, error)) func(c *callCtx) (value, error) {
