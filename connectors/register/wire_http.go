@@ -11,6 +11,8 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+
+	"oncegate/connectors/register/care"
 )
 
 // httpWire is the way to a register over HTTP.
@@ -47,7 +49,7 @@ func (w *httpWire) send(ctx context.Context, r *request) (*raw, http.Header, err
 	for {
 		token, err := w.tokens.get(ctx, refused)
 		if err != nil {
-			return nil, nil, &callError{outcome: outcomeUnavailable, detail: "there is no token for the register", err: err}
+			return nil, nil, &callError{outcome: outcomeUnavailable, detail: "there is no token for the register", err: err, fate: care.Untouched}
 		}
 		reply, header, err := w.sendWith(ctx, r, token)
 		if err != nil || reply.status != http.StatusUnauthorized || refused != "" {
