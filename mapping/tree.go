@@ -124,7 +124,10 @@ type Loader struct {
 	met [metNames]metName
 }
 
-const metNames = 256
+const (
+	metBits  = 8
+	metNames = 1 << metBits
+)
 
 type metName struct {
 	space, local string
@@ -160,11 +163,14 @@ func (t *tree) forget() {
 
 // find numbers a name as the rules know it, and its namespace.
 func (l *Loader) find(space, local string) (name, spaceN int32) {
-	h := uint(len(local))
-	if h > 0 {
-		h += uint(local[0])*7 + uint(local[len(local)/2])*131 + uint(local[len(local)-1])*31
+	h := uint32(len(local)) + 31*uint32(len(space))
+	if n := len(space); n > 0 {
+		h += 7 * uint32(space[n-1])
 	}
-	m := &l.met[h%metNames]
+	if h > 0 {
+		h ^= uint32(local[0])<<8 ^ uint32(local[len(local)/2])<<16 ^ uint32(local[len(local)-1])<<24
+	}
+	m := &l.met[h*0x9E3779B1>>(32-metBits)] // Fibonacci hashing
 	if m.local != local || m.space != space || m.spaceN == 0 {
 		*m = metName{space, local, l.names.find(space, local), l.names.spaces[space] + 1}
 	}
