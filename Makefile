@@ -40,11 +40,13 @@ test-hsm: ## keys in a PKCS#11 token and in OpenSSL (C compiler, libssl-dev, sof
 	 $(GO) test -race -count=1 -tags 'pkcs11 openssl' ./connectors/edelivery/keystore; \
 	 else echo 'test-hsm: no C compiler or no libssl-dev: keys in tokens and in OpenSSL are not tested'; fi
 
-test-interop: ## independent judges: phase4 and WSS4J for AS4, Saxon with the published Schematron for the rules (java, mvn)
+test-interop: ## independent judges: phase4 and WSS4J for AS4, Saxon with the published Schematron for the rules, veraPDF for PDF/UA and PDF/A (java, mvn)
 	@dir=$$($(PEERS) phase4) || { [ $$? = 3 ] && exit 0; exit 1; }; \
 	 ONCEGATE_TEST_PHASE4=$$dir $(GO) test -count=1 -timeout 8m ./connectors/edelivery/interop
 	@dir=$$($(PEERS) schematron) || { [ $$? = 3 ] && exit 0; exit 1; }; \
 	 ONCEGATE_TEST_SCHEMATRON=$$dir $(GO) test -count=1 -timeout 5m -run TestPublishedSchematron ./connectors/rulecheck
+	@dir=$$($(PEERS) pdf) || { [ $$? = 3 ] && exit 0; exit 1; }; \
+	 ONCEGATE_TEST_PDF=$$dir $(GO) test -count=1 -timeout 5m -run Judged ./connectors/pdf ./connectors/evidence
 
 chaos: build ## the same with nodes that are killed at random
 	@ONCEGATE_CHAOS=1 testdata/services/test.sh

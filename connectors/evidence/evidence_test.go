@@ -17,7 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"oncegate/connectors/evidence"
+	"oncegate/connectors/pdf"
 	"oncegate/connectors/xmldoc"
+	"oncegate/connectors/xsd"
 	"oncegate/schemas/canon"
 	"oncegate/schemas/records"
 )
@@ -309,4 +311,82 @@ func BenchmarkDocument(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// TestSchemasCompile: the XSD of every type is read by the engine of ours as well,
+// and says yes to what is made.
+func TestSchemasCompile(t *testing.T) {
+	for _, typ := range records.Types() {
+		schema, err := xsd.Compile(xsd.Config{FS: evidence.Files(), Root: typ + "/evidence.xsd"})
+		if err != nil {
+			t.Fatalf("%s: %v", typ, err)
+		}
+		for name, record := range map[string][]byte{"example": example(t, typ), "full": full(t, typ).json(t)} {
+			text, err := kind(t, typ).Document(record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc, err := xmldoc.ParseBytes(text, xmldoc.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, finding := range schema.Validate(doc.Root()) {
+				t.Errorf("%s %s: %v", typ, name, finding)
+			}
+		}
+		doc, err := xmldoc.ParseBytes([]byte(`<x xmlns="urn:oncegate:evidence:`+typ+`:1"/>`), xmldoc.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(schema.Validate(doc.Root())) == 0 {
+			t.Errorf("%s: the schema takes anything", typ)
+		}
+	}
+}
+
+// TestJudged: veraPDF finds the pages of all types to be PDF/UA-1 and PDF/A-2a.
+func TestJudged(t *testing.T) {
+	peer := os.Getenv("ONCEGATE_TEST_PDF")
+	if peer == "" {
+		t.Skip("ONCEGATE_TEST_PDF does not name the judge; make test-interop does")
+	}
+	dir := t.TempDir()
+	args := []string{"-cp", filepath.Join(peer, "peer.jar") + ":" + filepath.Join(peer, "lib", "*"), "Judge"}
+	for i, typ := range records.Types() {
+		for j, record := range [][]byte{example(t, typ), full(t, typ).json(t)} {
+			page, err := kind(t, typ).Page(record, facts(), evidence.Languages()[(i+j)%len(evidence.Languages())])
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, fmt.Sprintf("%s-%d.pdf", typ, j))
+			if err := os.WriteFile(file, page, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args = append(args, file)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), "java", args...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 4 * len(records.Types()); strings.Count(string(out), "\n") != want || strings.Count(string(out), " ok\n") != want {
+		t.Errorf("the judge says:\n%s", out)
+	}
+}
+
+// FuzzPage: whatever the record is, pages are made or refused.
+func FuzzPage(f *testing.F) {
+	for i, typ := range records.Types() {
+		f.Add(uint8(i), example(f, typ))
+	}
+	f.Fuzz(func(t *testing.T, n uint8, record []byte) {
+		typ := records.Types()[int(n)%len(records.Types())]
+		_, err := kind(t, typ).Page(record, facts(), "SL")
+		if err != nil && records.Validate(typ, record) == nil && !errors.Is(err, pdf.ErrTooLarge) {
+			t.Errorf("a valid record has no pages: %v", err)
+		}
+		if _, err := kind(t, typ).Document(record); err != nil && records.Validate(typ, record) == nil {
+			t.Errorf("a valid record has no document: %v", err)
+		}
+	})
 }
