@@ -3,8 +3,10 @@
 // record) or the reverse (a query or a record into XML).
 //
 // It owns the language: expressions (a closed subset of XPath 1.0), rules, code
-// lists, the set of functions, the .maptest format, and faults with file, line,
-// column and caret. A program is total and does no I/O: it has no loops but the
+// lists (own and published), the set of functions, the .maptest format, and faults
+// with file, line, column and caret; and what tools ask about rules: lineage of a
+// run (Trace), what many runs never used (Coverage), what other rules would change
+// (Compare, Diff), what is doubtful (Lint). A program is total and does no I/O: it has no loops but the
 // walk over its input, a budget bounds its work, and it knows no time, no
 // randomness, no file. It owns neither XML text (connectors/xmldoc reads and
 // writes it; mapping sees Node and makes Element) nor what a record means.

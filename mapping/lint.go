@@ -200,9 +200,9 @@ func (l *linter) rule(p *Program, r *rule, path string, known func(string) bool)
 		_, all := r.list.forward[anyCode]
 		switch all = all && !r.reverse; {
 		case all && r.policy:
-			l.add(lintIdlePolicy, r.at, 0, "code list %q names every code", r.list.name)
+			l.add(lintIdlePolicy, r.listAt, 0, "code list %q names every code", r.list.name)
 		case !all && !r.policy:
-			l.add(lintNoPolicy, r.at, 0, "nothing is said about codes that %q does not name", r.list.name)
+			l.add(lintNoPolicy, r.listAt, 0, "nothing is said about codes that %q does not name", r.list.name)
 		}
 	}
 	if r.when != nil && constant(r.when.e) {

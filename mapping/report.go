@@ -11,16 +11,16 @@ import (
 
 // Report says what a run met that its outcome does not show.
 type Report struct {
-	Unmapped []Unmapped // codes that a list does not know, each once
-	Lineage  []Feed     // only of a trace
+	Unmapped []Unmapped `json:"unmapped,omitempty"` // codes that a list does not know, each once
+	Lineage  []Feed     `json:"lineage,omitempty"`  // only of a trace
 }
 
 // An Unmapped is a code that a code list does not know.
 type Unmapped struct {
-	List  string
-	Code  Code
-	Count int
-	Line  int // of the rule that looked it up
+	List  string `json:"list"`
+	Code  Code   `json:"code"`
+	Count int    `json:"count"`
+	Line  int    `json:"line"` // of the rule that looked it up
 }
 
 // A Code comes from the input. A mapping with a wrong path may put anything

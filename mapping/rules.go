@@ -163,6 +163,7 @@ type rule struct {
 	keepEmpty        bool
 	as               string
 	list             *codeList
+	listAt           yamldoc.Value
 	reverse          bool
 	unmapped         string
 	policy           bool // unmapped was written
@@ -292,7 +293,7 @@ func (c *ruleCompiler) lookup(r *rule, f map[string]yamldoc.Value) {
 			break
 		}
 	}
-	r.list = list
+	r.list, r.listAt = list, key
 }
 
 // consistent refuses keys that make no sense together.

@@ -194,3 +194,40 @@ func TestLookupsSayWhatTheyRead(t *testing.T) {
 func emptyScope() *Scope {
 	return &Scope{names: newNames(), prefixes: map[string]string{}, lists: map[string]*codeList{}}
 }
+
+func TestARecordGoesThereAndBack(t *testing.T) {
+	write, err := Compile("w.yaml", sampleFile(`direction: value-to-xml
+prefixes: {b: 'urn:b'}
+code_lists: {sex: {M: male, F: female}}
+rules:
+  - to: b:P
+    rules:
+      - {to: b:Sex, from: sex, reverse_lookup: sex}
+      - {to: b:Born, from: "format-date(born, 'D.M.YYYY')"}
+      - {to: b:Name, each: names}
+      - {to: "@xml:lang", from: lang}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := compile(t, `prefixes: {x: 'urn:b'}
+code_lists: {sex: {M: male, F: female}}
+rules:
+  - {to: sex, from: x:P/x:Sex, lookup: sex}
+  - {to: born, from: "date(x:P/x:Born, 'D.M.YYYY')"}
+  - {to: "names[]", each: x:P/x:Name}
+  - {to: lang, from: "x:P/@xml:lang"}
+`)
+	want := map[string]any{"sex": "female", "born": "1994-03-07", "names": []any{"Ana", "Lucía"}, "lang": "sl"}
+	e, _, err := write.Build(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := read.Run(e.AsNode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
