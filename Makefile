@@ -40,11 +40,13 @@ test-hsm: ## keys in a PKCS#11 token and in OpenSSL (C compiler, libssl-dev, sof
 	 $(GO) test -race -count=1 -tags 'pkcs11 openssl' ./connectors/edelivery/keystore; \
 	 else echo 'test-hsm: no C compiler or no libssl-dev: keys in tokens and in OpenSSL are not tested'; fi
 
-test-interop: ## independent judges: phase4 and WSS4J for AS4, Saxon with the published Schematron for the rules, veraPDF for PDF/UA and PDF/A (java, mvn)
+test-interop: ## independent judges: phase4 and WSS4J for AS4, WSS4J for registers of SOAP, Saxon with the published Schematron for the rules, veraPDF for PDF/UA and PDF/A (java, mvn)
 	@dir=$$($(PEERS) phase4) || { [ $$? = 3 ] && exit 0; exit 1; }; \
 	 ONCEGATE_TEST_PHASE4=$$dir $(GO) test -count=1 -timeout 8m ./connectors/edelivery/interop
 	@dir=$$($(PEERS) schematron) || { [ $$? = 3 ] && exit 0; exit 1; }; \
 	 ONCEGATE_TEST_SCHEMATRON=$$dir $(GO) test -count=1 -timeout 5m -run TestPublishedSchematron ./connectors/rulecheck
+	@dir=$$($(PEERS) wss) || { [ $$? = 3 ] && exit 0; exit 1; }; \
+	 ONCEGATE_TEST_WSS=$$dir $(GO) test -count=1 -timeout 5m -run WSS4J ./connectors/register/soapsec
 	@dir=$$($(PEERS) pdf) || { [ $$? = 3 ] && exit 0; exit 1; }; \
 	 ONCEGATE_TEST_PDF=$$dir $(GO) test -count=1 -timeout 5m -run Judged ./connectors/pdf ./connectors/evidence
 
@@ -86,4 +88,4 @@ services-stop: ## stop what `make services` started
 
 clean: ## remove what was built; services are stopped first
 	-@[ -d .services ] && $(SERVICES) stop >/dev/null 2>&1
-	rm -rf bin demo-out .services testdata/peers/phase4/target testdata/peers/schematron/target testdata/peers/xslt/target
+	rm -rf bin demo-out .services testdata/peers/*/target

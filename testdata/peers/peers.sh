@@ -4,10 +4,11 @@
 #   peers.sh phase4       access points to talk to: ONCEGATE_TEST_PHASE4
 #   peers.sh schematron   the published business rules: ONCEGATE_TEST_SCHEMATRON
 #   peers.sh xslt         XSLT run by Saxon, for make bench-mapping
+#   peers.sh wss          WSS4J for registers of SOAP: ONCEGATE_TEST_WSS
 #   peers.sh pdf          a judge of PDF/A and PDF/UA: ONCEGATE_TEST_PDF
 # Exit 3 with one line where Java or Maven is missing.
 set -euo pipefail
-peer=${1:?usage: peers.sh phase4|schematron|xslt|pdf}
+peer=${1:?usage: peers.sh phase4|schematron|xslt|wss|pdf}
 cd "$(dirname "$0")/$peer"
 for tool in java javac mvn; do
   if ! command -v "$tool" >/dev/null; then
