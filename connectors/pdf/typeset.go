@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"codeberg.org/go-pdf/fpdf"
 )
@@ -43,9 +44,14 @@ type typesetter struct {
 	err     error
 }
 
-func (t *typesetter) width(text string, s style, size float64) float64 {
-	t.doc.SetFont(family, string(s), size)
-	return t.doc.GetStringWidth(text)
+// upTo is the width of a text of the body, or the most that matters.
+func (t *typesetter) upTo(text string, s style, most float64) float64 {
+	t.doc.SetFont(family, string(s), bodySize)
+	n, w := t.fitting(text, most)
+	if n < len(text) {
+		return most
+	}
+	return w
 }
 
 func (t *typesetter) newPage() {
@@ -67,48 +73,56 @@ func (t *typesetter) put(p piece) {
 func (t *typesetter) lines(text string, s style, size, width float64) []string {
 	fitted, missing := t.face.fit(text)
 	t.missing = t.missing || missing
+	t.doc.SetFont(family, string(s), size)
+	space := t.doc.GetStringWidth(" ")
 	var out []string
-	for _, para := range strings.Split(fitted, "\n") {
-		line, used := "", 0.0
-		space := t.width(" ", s, size)
-		for _, word := range strings.Fields(para) {
-			for {
-				w := t.width(word, s, size)
-				if line != "" && used+space+w <= width {
-					line, used = line+" "+word, used+space+w
-					break
-				}
-				if line != "" {
-					out = append(out, line+" ") // who reads it aloud needs the space
-					line, used = "", 0
-				}
-				if w <= width {
-					line, used = word, w
-					break
-				}
-				head, tail := t.cut(word, s, size, width)
-				out = append(out, head)
-				word = tail
+	for para := range strings.SplitSeq(fitted, "\n") {
+		line, used := 0, 0.0 // bytes of the line so far, and their width
+		var words []string   // of the line
+		flush := func(end string) {
+			if len(words) > 0 {
+				out = append(out, strings.Join(words, " ")+end)
+				words, line, used = words[:0], 0, 0
 			}
 		}
-		if line != "" {
-			out = append(out, line)
+		for word := range strings.FieldsSeq(para) {
+			for word != "" {
+				room := width
+				if line > 0 {
+					room -= used + space
+				}
+				n, w := t.fitting(word, room)
+				switch {
+				case n == len(word):
+					words, line, used = append(words, word), line+len(word), width-room+w
+					word = ""
+				case line > 0:
+					flush(" ") // who reads it aloud needs the space
+				default: // longer than a line: one character at least goes
+					_, first := utf8.DecodeRuneInString(word)
+					n = max(n, first)
+					out = append(out, word[:n])
+					word = word[n:]
+				}
+			}
 		}
+		flush("")
 	}
 	return out
 }
 
-// cut divides a word where it fills the width; at least one character goes.
-func (t *typesetter) cut(word string, s style, size, width float64) (head, tail string) {
+// fitting is how many bytes of a word fit into the room, and their width. It
+// looks no further: a word may be as long as a document.
+func (t *typesetter) fitting(word string, room float64) (int, float64) {
 	used := 0.0
 	for i, r := range word {
-		w := t.width(string(r), s, size)
-		if i > 0 && used+w > width {
-			return word[:i], word[i:]
+		w := t.doc.GetStringWidth(string(r))
+		if used+w > room {
+			return i, used
 		}
 		used += w
 	}
-	return word, ""
+	return len(word), used
 }
 
 func (t *typesetter) blocks(root *element, blocks []Block) {
@@ -147,6 +161,9 @@ func (t *typesetter) text(e *element, text string, s style, size float64) {
 	for _, line := range t.lines(text, s, size, textWidth) {
 		if t.room() < lineHeight(size) {
 			t.newPage()
+		}
+		if t.err != nil {
+			return
 		}
 		t.put(piece{x: marginLeft, y: t.y + size*0.3528, text: line, style: s, size: size, owner: e})
 		t.y += lineHeight(size)
@@ -284,9 +301,9 @@ func (t *typesetter) columns(b Table) []float64 {
 	want, least := make([]float64, n), make([]float64, n)
 	measure := func(cells []string, s style) {
 		for i, text := range cells {
-			want[i] = max(want[i], min(t.width(text, s, bodySize), textWidth*0.6))
-			for _, word := range strings.Fields(text) {
-				least[i] = max(least[i], min(t.width(word, s, bodySize), textWidth/float64(n)))
+			want[i] = max(want[i], t.upTo(text, s, textWidth*0.6))
+			for word := range strings.FieldsSeq(text) {
+				least[i] = max(least[i], t.upTo(word, s, textWidth/float64(n)))
 			}
 		}
 	}
