@@ -98,9 +98,9 @@ if calls > 0 then
   even = per / calls
   due = tonumber(redis.call('GET', KEYS[2]) or '0')
   known = redis.call('LLEN', KEYS[1])
-  if known == 0 and now < begun + per then
+  if known == 0 and now < begun + ahead + per then -- some were granted ahead of their time
     for i = 1, calls do
-      redis.call('LPUSH', KEYS[1], whole(begun + math.max(math.min(per, empty), even * i) - per))
+      redis.call('LPUSH', KEYS[1], whole(begun + ahead + math.max(math.min(per, empty), even * i) - per))
     end
     known = calls
   end

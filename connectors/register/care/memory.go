@@ -51,8 +51,8 @@ func (m *Memory) Take(ctx context.Context, register, ticket string, b Budget, ho
 		m.books[register] = k
 	}
 	k.tidy(now)
-	if b.Calls > 0 && len(k.slots) == 0 && now.Before(m.begun.Add(b.Per)) {
-		k.slots = emptySlots(m.begun, b)
+	if unsure := m.begun.Add(ahead); b.Calls > 0 && len(k.slots) == 0 && now.Before(unsure.Add(b.Per)) {
+		k.slots = emptySlots(unsure, b) // some were granted ahead of their time
 	}
 	place := slices.IndexFunc(k.line, func(w waiter) bool { return w.ticket == ticket })
 	older := place
