@@ -180,7 +180,18 @@ func (o *xmlOut) open(r *rule) {
 		name = r.target.steps[n-1]
 	}
 	e := o.make(name, "")
-	e.Children = make([]*Element, 0, min(len(r.rules), 16))
+	attrs := 0
+	for _, inner := range r.rules {
+		if inner.target.attr != nil && len(inner.target.steps) == 0 {
+			attrs++
+		}
+	}
+	if attrs > 0 {
+		e.Attrs = make([]Attr, 0, attrs)
+	}
+	if n := len(r.rules) - attrs; n > 0 {
+		e.Children = make([]*Element, 0, min(n, 16))
+	}
 	o.within = append(o.within, e)
 }
 
