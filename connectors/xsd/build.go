@@ -29,7 +29,7 @@ func (b *builder) build() {
 	for name, at := range b.globals[symElement] {
 		b.elementNamed(name, at)
 	}
-	for len(b.later) > 0 && len(b.faults) < maxFaults {
+	for len(b.later) > 0 && len(b.faults) < maxFaults && b.work <= maxWork {
 		next := b.later
 		b.later = nil
 		for _, f := range next {
@@ -56,6 +56,9 @@ func (b *builder) build() {
 		return
 	}
 	for _, t := range b.complex {
+		if len(b.faults) >= maxFaults || b.work > maxWork {
+			return
+		}
 		b.finish(t)
 	}
 }

@@ -63,10 +63,16 @@ func (b *builder) content(kids []place) *particle {
 		return nil
 	}
 	p := b.particle(kids[0], true)
-	if p == nil || p.max == 0 || p.kind != kindElement && p.kind != kindAny && len(p.kids) == 0 && (p.kind != kindChoice || p.min == 0) {
+	if p == nil || p.void() {
 		return nil
 	}
 	return p
+}
+
+// void says that a particle lets in nothing and wants nothing.
+func (p *particle) void() bool {
+	group := p.kind != kindElement && p.kind != kindAny
+	return p.max == 0 || group && len(p.kids) == 0 && (p.kind != kindChoice || p.min == 0)
 }
 
 func (b *builder) attribute(c *complexType, set *attributeSet) {
@@ -99,6 +105,10 @@ func (b *builder) derive(t *typeDef, content, at place) {
 		return
 	}
 	t.base = base
+	if t.depth = base.depth + 1; t.depth > maxDerivations {
+		b.fault(at, "more than %d derivations one upon the other", maxDerivations)
+		return
+	}
 	if base.final&t.method != 0 {
 		b.fault(at, "type %s is final: it forbids this derivation", name.Local) // ct-extends 1.1, derivation-ok-restriction.1
 	}
@@ -153,14 +163,17 @@ func (b *builder) derive(t *typeDef, content, at place) {
 
 func (b *builder) extendAttributes(base *complexType, set *attributeSet, at place) *attributeSet {
 	out := &attributeSet{uses: slices.Clone(base.attributes), wildcard: base.wildcard}
+	have := map[Name]bool{}
+	for _, u := range base.attributes {
+		have[u.decl.name] = true
+	}
 	for _, u := range set.uses {
-		for _, have := range base.attributes {
-			if have.decl.name == u.decl.name && !u.prohibited {
-				b.fault(at, "attribute %s stands in the base already", u.decl.name.Local) // ct-props-correct.4
-			}
+		if have[u.decl.name] && !u.prohibited {
+			b.fault(at, "attribute %s stands in the base already", u.decl.name.Local) // ct-props-correct.4
 		}
 		out.uses = append(out.uses, u)
 	}
+	b.spend(len(out.uses), at)
 	if set.wildcard != nil {
 		out.wildcard = set.wildcard
 		if base.wildcard != nil {
@@ -177,11 +190,12 @@ func (b *builder) extendAttributes(base *complexType, set *attributeSet, at plac
 
 func (b *builder) restrictAttributes(base *complexType, set *attributeSet, at place) *attributeSet {
 	out := &attributeSet{wildcard: set.wildcard}
-	own := map[Name]*attributeUse{}
+	own, theirs := map[Name]*attributeUse{}, map[Name]bool{}
 	for _, u := range set.uses {
 		own[u.decl.name] = u
 	}
 	for _, u := range base.attributes {
+		theirs[u.decl.name] = true
 		mine, ok := own[u.decl.name]
 		switch {
 		case !ok:
@@ -196,12 +210,12 @@ func (b *builder) restrictAttributes(base *complexType, set *attributeSet, at pl
 		}
 	}
 	for _, u := range set.uses {
-		inBase := slices.ContainsFunc(base.attributes, func(o *attributeUse) bool { return o.decl.name == u.decl.name })
-		if !inBase && !u.prohibited && (base.wildcard == nil || !base.wildcard.allows(u.decl.name.Space)) { // .2.2
+		if !theirs[u.decl.name] && !u.prohibited && (base.wildcard == nil || !base.wildcard.allows(u.decl.name.Space)) { // .2.2
 			b.fault(at, "attribute %s is not allowed by the base", u.decl.name.Local)
 		}
 		out.uses = append(out.uses, u)
 	}
+	b.spend(len(out.uses), at)
 	return out
 }
 
@@ -247,7 +261,7 @@ func (b *builder) simpleContent(t *typeDef, at place) {
 			from = inner
 		}
 		t.simple = b.facets(from, kids[first:facets], at)
-	case base.complex.mixed && emptiable(base.complex.content):
+	case base.complex.mixed && b.emptiable(base.complex.content):
 		if inner == nil {
 			b.fault(at, "a simple content of a mixed base needs a simple type") // src-ct.2.2
 			return
@@ -341,7 +355,7 @@ func (b *builder) particle(at place, top bool) *particle {
 			p.kind = kindChoice
 		}
 		for _, k := range b.children(at, "element", "group", "choice", "sequence", "any") {
-			if kid := b.particle(k, false); kid != nil && kid.max != 0 {
+			if kid := b.particle(k, false); kid != nil && !kid.void() {
 				p.kids = append(p.kids, kid)
 			}
 		}
@@ -397,18 +411,26 @@ func (b *builder) localElement(at place) *element {
 	return e
 }
 
-// emptiable says whether a content model allows no element at all.
-func emptiable(p *particle) bool {
+// emptiable says whether a content model allows no element at all. Groups are shared by
+// those who refer to them: what is known of one is kept.
+func (b *builder) emptiable(p *particle) bool {
 	if p == nil || p.min == 0 {
 		return true
 	}
-	switch p.kind {
-	case kindElement, kindAny:
+	if p.kind == kindElement || p.kind == kindAny {
 		return false
-	case kindChoice:
-		return slices.ContainsFunc(p.kids, emptiable)
 	}
-	return !slices.ContainsFunc(p.kids, func(k *particle) bool { return !emptiable(k) })
+	if known, ok := b.empties[p]; ok {
+		return known
+	}
+	var out bool
+	if p.kind == kindChoice {
+		out = slices.ContainsFunc(p.kids, b.emptiable)
+	} else {
+		out = !slices.ContainsFunc(p.kids, func(k *particle) bool { return !b.emptiable(k) })
+	}
+	b.empties[p] = out
+	return out
 }
 
 // finish makes a complex type ready to validate with.

@@ -1,6 +1,7 @@
 package xsd
 
 import (
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -57,7 +58,8 @@ type allModel struct {
 const (
 	maxPositions = 20_000
 	maxEdges     = 1_000_000
-	maxConfigs   = 4096
+	maxConfigs   = 1024
+	maxCounting  = 20_000_000 // steps of counting in one validation
 )
 
 func anyModel(w *wildcard) *model {
@@ -95,6 +97,7 @@ func (b *builder) model(p *particle) *model {
 	}
 	g := &glushkov{b: b, m: &model{symbols: map[Name][]symbolRef{}, next: make([][]edge, 1), final: make([][]exit, 1)}, at: p.at}
 	whole := g.particle(p)
+	b.spend(g.edges+len(g.m.leaves), p.at)
 	if g.edges > maxEdges || len(g.m.leaves) > maxPositions {
 		b.fault(p.at, "the content model is too large")
 		return nil
@@ -184,7 +187,7 @@ func (g *glushkov) connect(last []tail, first []int32, more ...op) {
 }
 
 func (g *glushkov) particle(p *particle) part {
-	if g.edges > maxEdges {
+	if g.edges++; g.edges > maxEdges {
 		return part{}
 	}
 	var body part
@@ -312,6 +315,7 @@ type matcher struct {
 	seen    []bool // of xs:all
 	any     bool   // xs:all: some element came
 	crowded bool   // too many ways to count
+	left    *int   // steps of counting that may still be made
 }
 
 // config is a state with the counts of the repetitions that are complete.
@@ -320,8 +324,8 @@ type config struct {
 	counts []int
 }
 
-func (m *model) start() matcher {
-	r := matcher{m: m}
+func (m *model) start(left *int) matcher {
+	r := matcher{m: m, left: left}
 	switch {
 	case m.all != nil:
 		r.seen = make([]bool, len(m.all.required))
@@ -376,13 +380,25 @@ func (r *matcher) take(to int32) bool {
 		return true
 	}
 	var next []config
+	seen := map[string]bool{}
 	for _, c := range r.configs {
 		for _, e := range r.m.edges(c.state, to) {
+			*r.left--
 			counts, ok := r.m.apply(c.counts, e.ops)
-			if !ok || slices.ContainsFunc(next, func(have config) bool { return slices.Equal(have.counts, counts) }) {
+			if !ok {
 				continue
 			}
-			if len(next) >= maxConfigs {
+			if len(r.configs) > 1 || len(next) > 0 {
+				if len(next) == 1 && len(seen) == 0 {
+					seen[fmt.Sprint(next[0].counts)] = true
+				}
+				key := fmt.Sprint(counts)
+				if seen[key] {
+					continue
+				}
+				seen[key] = true
+			}
+			if len(next) >= maxConfigs || *r.left < 0 {
 				r.crowded = true
 				return false
 			}

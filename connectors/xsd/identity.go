@@ -194,19 +194,28 @@ func (v *run) constraints(e xmldoc.Element, list []*constraint) {
 		if c.kind != constraintRef {
 			continue
 		}
+		known := v.within(e, c.key)
 		v.selected(e, c, func(node xmldoc.Element) {
 			key, whole := v.keySequence(node, c)
-			if !whole {
+			if !whole || known[key] {
 				return
-			}
-			for _, t := range v.tables[c.key] {
-				if e.Contains(t.scope) && !t.keys[key].IsZero() {
-					return
-				}
 			}
 			v.find(node, "cvc-identity-constraint.4.3", "the fields of %s are those of no %s", c.name.Local, c.key.name.Local)
 		})
 	}
+}
+
+// within gathers the key sequences of the elements that e contains. Their tables are
+// the last ones, since content is validated before what holds it.
+func (v *run) within(e xmldoc.Element, key *constraint) map[string]bool {
+	out := map[string]bool{}
+	list := v.tables[key]
+	for i := len(list) - 1; i >= 0 && e.Contains(list[i].scope); i-- {
+		for k := range list[i].keys {
+			out[k] = true
+		}
+	}
+	return out
 }
 
 // selected calls f for each element that the selector finds, once.

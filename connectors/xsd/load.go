@@ -19,6 +19,10 @@ const (
 	maxFileBytes  = 8 << 20
 	maxTotalBytes = 32 << 20
 	maxFaults     = 50
+
+	maxDerivations  = 250
+	maxAlternatives = 10_000    // of a union, those of its members counted
+	maxWork         = 5_000_000 // edges of content models and attributes of types, together
 )
 
 // A Config says which schema to compile.
@@ -74,6 +78,8 @@ type builder struct {
 	resolving  map[resolvingKey]bool
 	later      []func()
 	complex    []*typeDef
+	empties    map[*particle]bool
+	work       int
 	refers     []*constraint
 }
 
@@ -88,7 +94,7 @@ func Compile(c Config) (*Schema, error) {
 	b := &builder{
 		with: c, files: map[string]*file{}, loaded: map[string]bool{}, docs: map[string]*xmldoc.Document{},
 		schema: &Schema{elements: map[Name]*element{}, attributes: map[Name]*attribute{}, types: builtins(), notations: map[Name]bool{}},
-		groups: map[Name]*particle{}, attrGroups: map[Name]*attributeSet{}, constrs: map[Name]*constraint{}, resolving: map[resolvingKey]bool{},
+		groups: map[Name]*particle{}, attrGroups: map[Name]*attributeSet{}, constrs: map[Name]*constraint{}, resolving: map[resolvingKey]bool{}, empties: map[*particle]bool{},
 	}
 	for i := range b.globals {
 		b.globals[i] = map[Name]place{}
@@ -122,6 +128,14 @@ func (b *builder) fault(at place, format string, args ...any) {
 		}
 	}
 	b.faults = append(b.faults, e)
+}
+
+// spend counts what a schema costs to keep, which is more than its text where types
+// build upon each other.
+func (b *builder) spend(n int, at place) {
+	if b.work += n; b.work > maxWork && len(b.faults) < maxFaults {
+		b.fault(at, "the schema is too large: its types build upon each other too often")
+	}
 }
 
 // document reads a file once. Where it cannot, the fault stands at the reference.
@@ -330,7 +344,11 @@ func (b *builder) importing(at place) {
 func (b *builder) locate(at place, space, location string) (name string, ok bool) {
 	for _, key := range []string{space, location} {
 		if name := b.with.Catalog[key]; key != "" && name != "" {
-			return path.Clean(name), true
+			if name = path.Clean(name); !fs.ValidPath(name) {
+				b.fault(at, "the catalog names %s, which is not in the folder", shown(name))
+				return "", false
+			}
+			return name, true
 		}
 	}
 	if location != "" && !strings.Contains(location, ":") && !strings.HasPrefix(location, "/") {

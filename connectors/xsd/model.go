@@ -73,6 +73,7 @@ type typeDef struct {
 	name     Name // without Local for an anonymous type
 	base     *typeDef
 	method   derivation
+	depth    int // derivations below it
 	abstract bool
 	final    derivation
 	block    derivation

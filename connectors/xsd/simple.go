@@ -45,6 +45,8 @@ type simpleType struct {
 	values   map[string]bool // keys of the enumeration; nil: any
 	bounds   []bound
 
+	alternatives int // types tried in the worst case
+
 	fixed map[string]bool // facets that a derived type may not change
 }
 
@@ -317,6 +319,10 @@ func (b *builder) simpleType(at place, name Name) *typeDef {
 			b.fault(k, "the base is final")
 		}
 		t.base = base
+		if t.depth = base.depth + 1; t.depth > maxDerivations {
+			b.fault(k, "more than %d derivations one upon the other", maxDerivations)
+			return t
+		}
 		t.simple = b.facets(base, inner, k)
 	case "list":
 		t.method = byList
@@ -333,7 +339,7 @@ func (b *builder) simpleType(at place, name Name) *typeDef {
 			b.fault(k, "the item type is final")
 		}
 		s := newSimple(varietyList)
-		s.item, s.white = item, collapsed
+		s.item, s.white, s.alternatives = item, collapsed, item.simple.alternatives
 		t.simple = s
 	case "union":
 		t.method = byUnion
@@ -355,6 +361,10 @@ func (b *builder) simpleType(at place, name Name) *typeDef {
 			return t
 		}
 		for _, m := range s.members {
+			if s.alternatives += max(1, m.simple.alternatives); s.alternatives > maxAlternatives {
+				b.fault(k, "a union of more than %d types", maxAlternatives)
+				return t
+			}
 			if m.final&byUnion != 0 {
 				b.fault(k, "a member type is final")
 			}

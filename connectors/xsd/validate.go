@@ -13,7 +13,7 @@ const maxFindings = 20
 // element to begin with, which must have a global declaration. What the document says
 // about places of schemas is not looked at.
 func (s *Schema) Validate(root xmldoc.Element) []Finding {
-	v := &run{schema: s}
+	v := &run{schema: s, left: maxCounting}
 	if s.identity {
 		v.tables = map[*constraint][]table{}
 		v.keys, v.nil, v.skipped = map[xmldoc.Element]string{}, map[xmldoc.Element]bool{}, map[xmldoc.Element]bool{}
@@ -43,6 +43,7 @@ type run struct {
 	findings []Finding
 	ids      map[string]bool
 	refs     []idref
+	left     int // see maxCounting
 
 	// Kept for identity constraints only.
 	tables  map[*constraint][]table
@@ -226,7 +227,7 @@ func (v *run) note(e xmldoc.Element, val *value) {
 func (v *run) children(e xmldoc.Element, d *element, c *complexType) {
 	match := matcher{}
 	if c.model != nil {
-		match = c.model.start()
+		match = c.model.start(&v.left)
 	}
 	elements, text, stray := false, false, false
 	for n := e.Node().FirstChild(); !n.IsZero(); n = n.NextSibling() {
