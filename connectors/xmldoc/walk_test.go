@@ -20,10 +20,12 @@ func (s *seen) note(format string, args ...any) bool {
 	return len(s.got) < s.most
 }
 
-func (s *seen) Open(space, local string) bool        { return s.note("<{%s}%s", space, local) }
-func (s *seen) Attr(space, local, value string) bool { return s.note("@{%s}%s=%s", space, local, value) }
-func (s *seen) Text(text string)                     { s.note("%s", text) }
-func (s *seen) Close()                               { s.note(">") }
+func (s *seen) Open(space, local string) bool { return s.note("<{%s}%s", space, local) }
+func (s *seen) Attr(space, local, value string) bool {
+	return s.note("@{%s}%s=%s", space, local, value)
+}
+func (s *seen) Text(text string) { s.note("%s", text) }
+func (s *seen) Close()           { s.note(">") }
 
 // along shows an element to a visitor by steps from node to node.
 func along(n xmldoc.Node, v xmldoc.Visitor) {
