@@ -375,7 +375,7 @@ func (s DiffSummary) Text() string {
 // is for programs that do not go together; faults of a run are a change.
 func Compare(before, after *Program, in any, values bool) ([]Change, error) {
 	if before.dir != after.dir {
-		return nil, fmt.Errorf("comparing mappings: one is %s, the other %s", directions[before.dir-1], directions[after.dir-1])
+		return nil, fmt.Errorf("comparing mappings: one is %s, the other %s", before.dir, after.dir)
 	}
 	a, errA := before.any(in)
 	b, errB := after.any(in)

@@ -33,6 +33,17 @@ func (d Direction) makesXML() bool { return d == ValueToXML }
 // directions are their names in files; the first is what a missing key means.
 var directions = []string{"xml-to-value", "value-to-xml", "value-to-value"}
 
+// String is the name that files use.
+func (d Direction) String() string {
+	if d < 1 || int(d) > len(directions) {
+		return "unset"
+	}
+	return directions[d-1]
+}
+
+// Direction says what the program makes of what.
+func (p *Program) Direction() Direction { return p.dir }
+
 // Limits of one program.
 const (
 	maxRules     = 5000
