@@ -277,7 +277,7 @@ func (b *builder) settle(v *fixedValue, t *typeDef, at place) {
 		if t.complex == nil || !t.complex.mixed {
 			b.fault(at, "a default or fixed value needs a simple or a mixed content") // e-props-correct.2
 		}
-		v.key = v.text
+		v.key = valueKey{primString, v.text}
 		return
 	}
 	val, rule := t.simple.read(v.text, contextOf(at.e, b.schema))
@@ -285,7 +285,7 @@ func (b *builder) settle(v *fixedValue, t *typeDef, at place) {
 		b.fault(at, "the default or fixed value is none of its type: %s", rule.message)
 		return
 	}
-	v.key = val.key
+	v.key = val.key()
 }
 
 func collapse(s string) string { return strings.Join(strings.Fields(s), " ") }
@@ -312,4 +312,4 @@ func derivedFrom(t, base *typeDef, blocked derivation) bool {
 }
 
 // contextOf gives the namespaces around an element of a schema, for QName values.
-func contextOf(e xmldoc.Element, s *Schema) *context { return &context{e: e, schema: s} }
+func contextOf(e xmldoc.Element, s *Schema) context { return context{e: e, schema: s} }

@@ -88,7 +88,7 @@ func builtins() map[Name]*typeDef {
 			}
 			for _, b := range []struct{ facet, text string }{{"minInclusive", low}, {"maxInclusive", high}} {
 				if b.text != "" {
-					v, _ := primDecimal.read(b.text, nil)
+					v, _ := primDecimal.read(b.text, context{})
 					s.bounds = append(s.bounds, bound{b.facet, v})
 				}
 			}

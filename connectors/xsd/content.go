@@ -379,6 +379,16 @@ func (r *matcher) take(to int32) bool {
 		r.state = to + 1
 		return true
 	}
+	if len(r.configs) == 1 { // as a rule: one way to count
+		c := &r.configs[0]
+		if edges := r.m.edges(c.state, to); len(edges) == 0 || len(edges) == 1 {
+			if len(edges) == 0 || !r.m.count(c.counts, edges[0].ops) {
+				return false
+			}
+			c.state = to + 1
+			return true
+		}
+	}
 	var next []config
 	seen := map[string]bool{}
 	for _, c := range r.configs {
@@ -414,24 +424,34 @@ func (r *matcher) take(to int32) bool {
 
 // apply counts along an edge; ok is false where a counter forbids it.
 func (m *model) apply(counts []int, ops []op) (out []int, ok bool) {
-	out = counts
-	for i, o := range ops {
-		if i == 0 {
-			out = slices.Clone(counts)
-		}
-		c, n := m.counters[o.counter], out[o.counter]+1
-		switch {
-		case o.again && c.max != unbounded && n >= c.max, !o.again && n < c.min:
-			return nil, false
-		case o.again && c.max == unbounded:
-			out[o.counter] = min(n, c.min) // beyond it nothing changes
-		case o.again:
-			out[o.counter] = n
-		default:
-			out[o.counter] = 0
+	if len(ops) == 0 {
+		return counts, true
+	}
+	out = slices.Clone(counts)
+	return out, m.count(out, ops)
+}
+
+// count changes counts along an edge; where it returns false, nothing is changed. No edge
+// counts one counter twice.
+func (m *model) count(counts []int, ops []op) bool {
+	for _, o := range ops {
+		c, n := m.counters[o.counter], counts[o.counter]+1
+		if o.again && c.max != unbounded && n >= c.max || !o.again && n < c.min {
+			return false
 		}
 	}
-	return out, true
+	for _, o := range ops {
+		c, n := m.counters[o.counter], counts[o.counter]+1
+		switch {
+		case o.again && c.max == unbounded:
+			counts[o.counter] = min(n, c.min) // beyond it nothing changes
+		case o.again:
+			counts[o.counter] = n
+		default:
+			counts[o.counter] = 0
+		}
+	}
+	return true
 }
 
 // done says whether the content may end here.

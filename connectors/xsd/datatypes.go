@@ -32,6 +32,7 @@ const (
 	primAnyURI
 	primQName
 	primNotation
+	primList // no primitive type: a list of values
 )
 
 var primNames = [...]string{"string", "boolean", "decimal", "float", "double", "duration", "dateTime", "time", "date",
@@ -55,54 +56,75 @@ func (p primitive) sized() bool {
 func (p primitive) ordered() bool { return p >= primDecimal && p <= primGMonth }
 
 // read makes a value of text whose white space was normalized.
-func (p primitive) read(text string, c *context) (v value, ok bool) {
-	v.prim = p
+func (p primitive) read(text string, c context) (v value, ok bool) {
+	v.prim, v.text = p, text
 	switch p {
 	case primString:
-		v.key, v.size, ok = text, utf8.RuneCountInString(text), true
+		v.size, ok = utf8.RuneCountInString(text), true
 	case primAnyURI:
-		v.key, v.size, ok = text, utf8.RuneCountInString(text), validURI(text)
+		v.size, ok = utf8.RuneCountInString(text), validURI(text)
 	case primBoolean:
 		switch text {
 		case "true", "1":
-			v.key, ok = "1", true
+			v.text, ok = "1", true
 		case "false", "0":
-			v.key, ok = "0", true
+			v.text, ok = "0", true
 		}
 	case primDecimal:
-		if v.number, ok = readDecimal(text); ok {
-			v.key = v.number.String()
-		}
+		v.number, ok = readDecimal(text)
 	case primFloat, primDouble:
-		if v.float, ok = readFloat(text, p); ok {
-			v.key = strconv.FormatFloat(v.float, 'g', -1, 64)
-		}
+		v.float, ok = readFloat(text, p)
 	case primDuration:
-		if v.span, ok = readSpan(text); ok {
-			v.key = v.span.key()
+		var d span
+		if d, ok = readSpan(text); ok {
+			v.span = &d
 		}
 	case primHexBinary:
 		if b, err := hex.DecodeString(text); err == nil {
-			v.key, v.size, ok = string(b), len(b), true
+			v.text, v.size, ok = string(b), len(b), true
 		}
 	case primBase64Binary:
 		if b, good := readBase64(text); good {
-			v.key, v.size, ok = string(b), len(b), true
+			v.text, v.size, ok = string(b), len(b), true
 		}
 	case primQName, primNotation:
-		if c != nil && !c.e.IsZero() {
+		if !c.e.IsZero() {
 			var name Name
 			if name, ok = c.e.ResolveQName(text); ok {
-				v.key = name.String()
+				v.text = name.String()
 			}
 		}
 	default:
-		if v.moment, ok = readMoment(text, p); ok {
-			v.key = v.moment.key()
-		}
+		v.moment, ok = readMoment(text, p)
 	}
-	v.key = primNames[p] + "\x00" + v.key
 	return v, ok
+}
+
+// valueKey is equal for equal values.
+type valueKey struct {
+	prim primitive
+	text string
+}
+
+func (v *value) key() valueKey {
+	switch v.prim {
+	case primDecimal:
+		return valueKey{v.prim, v.number.String()}
+	case primFloat, primDouble:
+		return valueKey{v.prim, strconv.FormatFloat(v.float, 'g', -1, 64)}
+	case primDuration:
+		return valueKey{v.prim, v.span.key()}
+	case primList:
+		var b strings.Builder
+		for i := range v.items {
+			writeKey(&b, v.items[i].key())
+		}
+		return valueKey{v.prim, b.String()}
+	}
+	if v.prim.ordered() {
+		return valueKey{v.prim, v.moment.key()}
+	}
+	return valueKey{v.prim, v.text}
 }
 
 // compare orders two values; ok is false where there is no order between them.
@@ -126,7 +148,7 @@ func compare(a, b *value) (order int, ok bool) {
 		}
 		return 0, true
 	case primDuration:
-		return a.span.compare(b.span)
+		return a.span.compare(*b.span)
 	default:
 		if !p.ordered() {
 			return 0, false

@@ -40,7 +40,7 @@ func (b *builder) facets(base *typeDef, kids []place, at place) *simpleType {
 	s := *base.simple
 	s.fixed = maps.Clone(s.fixed)
 	var patterns []*pattern
-	var values map[string]bool
+	var values map[valueKey]bool
 	said := map[string]bool{}
 	for _, k := range kids {
 		facet := k.e.Name().Local
@@ -87,9 +87,9 @@ func (b *builder) facets(base *typeDef, kids []place, at place) *simpleType {
 				}
 			}
 			if values == nil {
-				values = map[string]bool{}
+				values = map[valueKey]bool{}
 			}
-			values[v.key] = true
+			values[v.key()] = true
 		case "whiteSpace":
 			w, ok := map[string]whiteSpace{"preserve": preserve, "replace": replace, "collapse": collapsed}[text]
 			if !ok || w < s.white {
@@ -142,13 +142,13 @@ func sameFacet(a, b *simpleType, facet string) bool {
 	case "whiteSpace":
 		return a.white == b.white
 	}
-	find := func(s *simpleType) string {
+	find := func(s *simpleType) valueKey {
 		for _, o := range s.bounds {
 			if o.facet == facet {
-				return o.value.key
+				return o.value.key()
 			}
 		}
-		return ""
+		return valueKey{}
 	}
 	return find(a) == find(b)
 }

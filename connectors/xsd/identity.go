@@ -308,13 +308,14 @@ func (v *run) keySequence(node xmldoc.Element, c *constraint) (key string, whole
 	return b.String(), whole
 }
 
-func writeKey(b *strings.Builder, k string) {
-	b.WriteString(k)
+func writeKey(b *strings.Builder, k valueKey) {
+	b.WriteByte(byte(k.prim) + 1)
+	b.WriteString(k.text)
 	b.WriteByte(0)
 }
 
 // attributeKey is the key of an attribute's value in its type.
-func (v *run) attributeKey(e xmldoc.Element, a xmldoc.Attr) string {
+func (v *run) attributeKey(e xmldoc.Element, a xmldoc.Attr) valueKey {
 	if t := v.types[e]; t != nil && t.complex != nil {
 		var s *simpleType
 		if u := t.complex.byName[a.Name]; u != nil {
@@ -323,20 +324,20 @@ func (v *run) attributeKey(e xmldoc.Element, a xmldoc.Attr) string {
 			s = d.typ.simple
 		}
 		if s != nil {
-			if val, rule := s.read(a.Value, &context{e: e, schema: v.schema}); rule == nil {
-				return val.key
+			if val, rule := s.read(a.Value, context{e: e, schema: v.schema}); rule == nil {
+				return val.key()
 			}
 		}
 	}
-	return "string\x00" + a.Value
+	return valueKey{primString, a.Value}
 }
 
 // defaulted is the key of an attribute that is not there but has a default.
-func (v *run) defaulted(e xmldoc.Element, name Name) (string, bool) {
+func (v *run) defaulted(e xmldoc.Element, name Name) (valueKey, bool) {
 	if t := v.types[e]; t != nil && t.complex != nil {
 		if u := t.complex.byName[name]; u != nil && u.value != nil {
 			return u.value.key, true
 		}
 	}
-	return "", false
+	return valueKey{}, false
 }

@@ -50,7 +50,7 @@ type element struct {
 type fixedValue struct {
 	fixed bool
 	text  string
-	key   string // of the value, to compare with; set when the type is known
+	key   valueKey // of the value; set when the type is known
 }
 
 // attribute is an attribute declaration.

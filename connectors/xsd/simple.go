@@ -42,7 +42,7 @@ type simpleType struct {
 	maximum  int
 	digits   int
 	fraction int
-	values   map[string]bool // keys of the enumeration; nil: any
+	values   map[valueKey]bool // keys of the enumeration; nil: any
 	bounds   []bound
 
 	alternatives int // types tried in the worst case
@@ -72,12 +72,12 @@ type bound struct {
 
 // value is a value of a simple type.
 type value struct {
-	key    string // equal for equal values of one primitive type
 	prim   primitive
+	text   string // what is equal for equal values, but for numbers and moments
 	number decimal
 	float  float64
 	moment moment
-	span   span
+	span   *span
 	size   int // for the facets of length
 	items  []value
 	ids    []string // values of xs:ID in it
@@ -131,7 +131,7 @@ func splitSpaces(s string) []string {
 }
 
 // read makes a value of text, or says which rule it breaks.
-func (s *simpleType) read(text string, c *context) (value, *broken) {
+func (s *simpleType) read(text string, c context) (value, *broken) {
 	text = s.white.normalize(text)
 	for _, step := range s.patterns {
 		if !slices.ContainsFunc(step, func(p *pattern) bool { return p.match(text) }) {
@@ -145,22 +145,19 @@ func (s *simpleType) read(text string, c *context) (value, *broken) {
 	return v, s.keeps(&v, text)
 }
 
-func (s *simpleType) lexical(text string, c *context) (value, *broken) {
+func (s *simpleType) lexical(text string, c context) (value, *broken) {
 	switch s.variety {
 	case varietyList:
-		v := value{}
-		var keys strings.Builder
-		keys.WriteString("list")
+		v := value{prim: primList}
 		for _, word := range splitSpaces(text) {
 			item, rule := s.item.simple.read(word, c)
 			if rule != nil {
 				return v, rule
 			}
-			keys.WriteString("\x00" + item.key)
 			v.items = append(v.items, item)
 			v.ids, v.refs = append(v.ids, item.ids...), append(v.refs, item.refs...)
 		}
-		v.key, v.size = keys.String(), len(v.items)
+		v.size = len(v.items)
 		return v, nil
 	case varietyUnion:
 		for _, m := range s.members {
@@ -170,7 +167,7 @@ func (s *simpleType) lexical(text string, c *context) (value, *broken) {
 		}
 		return value{}, &broken{"cvc-datatype-valid.1.2.3", "the value is of no member of the union " + s.label}
 	case varietyAny:
-		return value{key: "string\x00" + text, size: utf8.RuneCountInString(text)}, nil
+		return value{prim: primString, text: text, size: utf8.RuneCountInString(text)}, nil
 	}
 	if ok, what := s.special.keeps(text); !ok {
 		return value{}, &broken{"cvc-datatype-valid.1.2.1", "the value is no " + what}
@@ -212,7 +209,7 @@ func (s *simpleType) keeps(v *value, text string) *broken {
 	if s.fraction >= 0 && len(v.number.fraction) > s.fraction {
 		return number("cvc-fractionDigits-valid", "a number of fraction digits of at most", s.fraction)
 	}
-	if s.values != nil && !s.values[v.key] {
+	if s.values != nil && !s.values[v.key()] {
 		return &broken{"cvc-enumeration-valid", "the value is none of those that " + s.label + " lists"}
 	}
 	for i := range s.bounds {

@@ -16,7 +16,7 @@ func (s *Schema) Validate(root xmldoc.Element) []Finding {
 	v := &run{schema: s, left: maxCounting}
 	if s.identity {
 		v.tables = map[*constraint][]table{}
-		v.keys, v.nil, v.skipped = map[xmldoc.Element]string{}, map[xmldoc.Element]bool{}, map[xmldoc.Element]bool{}
+		v.keys, v.nil, v.skipped = map[xmldoc.Element]valueKey{}, map[xmldoc.Element]bool{}, map[xmldoc.Element]bool{}
 		v.types = map[xmldoc.Element]*typeDef{}
 	}
 	if decl := s.elements[root.Name()]; decl != nil {
@@ -47,7 +47,7 @@ type run struct {
 
 	// Kept for identity constraints only.
 	tables  map[*constraint][]table
-	keys    map[xmldoc.Element]string // of the values of elements of simple content
+	keys    map[xmldoc.Element]valueKey // of the values of elements of simple content
 	nil     map[xmldoc.Element]bool
 	skipped map[xmldoc.Element]bool // assessed by no declaration
 	types   map[xmldoc.Element]*typeDef
@@ -193,16 +193,16 @@ func (v *run) text(e xmldoc.Element, d *element, t *typeDef) {
 			return
 		}
 	}
-	val, rule := t.simple.read(text, &context{e: e, schema: v.schema})
+	val, rule := t.simple.read(text, context{e: e, schema: v.schema})
 	if rule != nil {
 		v.find(e, rule.rule, "%s", rule.message)
 		return
 	}
-	if d != nil && d.value != nil && d.value.fixed && val.key != d.value.key {
+	if d != nil && d.value != nil && d.value.fixed && val.key() != d.value.key {
 		v.find(e, "cvc-elt.5.2.2.2.2", "the value is not the fixed one")
 	}
 	if v.keys != nil {
-		v.keys[e] = val.key
+		v.keys[e] = val.key()
 	}
 	v.note(e, &val)
 }
@@ -360,12 +360,12 @@ func (v *run) attributes(e xmldoc.Element, t *typeDef) {
 			}
 			fixed = decl.value
 		}
-		val, rule := decl.typ.simple.read(n.Value(), &context{e: e, schema: v.schema})
+		val, rule := decl.typ.simple.read(n.Value(), context{e: e, schema: v.schema})
 		if rule != nil {
 			v.find(e, rule.rule, "attribute %s: %s", shown(name.Local), rule.message)
 			continue
 		}
-		if fixed != nil && fixed.fixed && fixed.key != val.key {
+		if fixed != nil && fixed.fixed && fixed.key != val.key() {
 			v.find(e, "cvc-attribute.4", "attribute %s: the value is not the fixed one", shown(name.Local))
 		}
 		v.note(e, &val)
