@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -324,5 +325,38 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 			}
 		}
 		walk("", doc)
+	}
+}
+
+var keysRead = regexp.MustCompile(`[^s]\.Fields\(("[^)]*)\)`)
+
+// TestTheSchemaKnowsEveryKey reads the program: a key that register.yaml may have
+// is one that editors know.
+func TestTheSchemaKnowsEveryKey(t *testing.T) {
+	root := filepath.Join("..", "..", "connectors", "register")
+	known := string(editor.Schema("register.v1.json"))
+	keys := 0
+	for _, pattern := range []string{"*.go", "care/*.go", "capture/rules.go"} {
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range keysRead.FindAllSubmatch(text, -1) {
+				for key := range strings.SplitSeq(string(m[1]), ",") {
+					keys++
+					if key = strings.TrimSpace(key); key != "" && !strings.Contains(known, key+": {") {
+						t.Errorf("%s reads the key %s, which register.v1.json has not", file, key)
+					}
+				}
+			}
+		}
+	}
+	if keys == 0 {
+		t.Skip("the source of the registers is not here")
 	}
 }
