@@ -1,0 +1,5 @@
+//go:build race
+
+package xsd_test
+
+const raceOn = true
