@@ -44,7 +44,7 @@ type registerCare struct {
 }
 
 func (n *Node) newRegisterCare() (*registerCare, error) {
-	var counts care.Budgets = care.NewMemory(time.Now) // embedded there is one process
+	var counts care.Budgets = care.NewMemory(time.Now, time.Now()) // embedded there is one process
 	if !n.opt.Embedded {
 		shared, err := redisstore.NewBudgets(redisstore.BudgetsConfig{Client: n.redis, Prefix: n.prefix()})
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -45,7 +46,11 @@ func findings(format string, args ...any) error {
 	return &codedError{exitFindings, fmt.Errorf(format, args...)}
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	// net/http quotes there what a peer sends unasked, which may name a person (style 22).
+	log.SetOutput(io.Discard)
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // run is main with its surroundings passed in, so that tests can run verbs.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

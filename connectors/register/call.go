@@ -16,7 +16,7 @@ import (
 // guard makes what every call of a register passes.
 func (c Config) guard(register string, terms care.Terms) (*care.Guard, error) {
 	if c.Budgets == nil {
-		c.Budgets = care.NewMemory(c.Now)
+		c.Budgets = care.NewMemory(c.Now, time.Time{})
 	}
 	if c.Asked == nil {
 		c.Asked = care.NewCalls(c.Now)

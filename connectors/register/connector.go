@@ -22,7 +22,7 @@ type Config struct {
 	Now      func() time.Time // Required
 	Log      *slog.Logger     // Required
 
-	Budgets care.Budgets           // Default: of this connector; to hold over all instances, give one
+	Budgets care.Budgets           // Default: of this connector, which nobody asked before; to hold over all instances, give one
 	Asked   care.Asked             // Default: of this connector. Which calls were made, where they must not be made twice
 	Recall  time.Duration          // Default 40 days: how long Asked knows a call; more than the log keeps queries
 	Observe func(care.Observation) // Default: nobody looks

@@ -19,9 +19,10 @@ type Memory struct {
 
 var _ Budgets = (*Memory)(nil)
 
-// NewMemory makes budgets that begin now, empty.
-func NewMemory(now func() time.Time) *Memory {
-	return &Memory{now: now, begun: now(), books: map[string]*book{}}
+// NewMemory makes budgets that do not know of calls before begun, and so begin empty;
+// with the zero time there were none.
+func NewMemory(now func() time.Time, begun time.Time) *Memory {
+	return &Memory{now: now, begun: begun, books: map[string]*book{}}
 }
 
 // book is what is remembered of one register.

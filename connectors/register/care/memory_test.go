@@ -10,7 +10,7 @@ import (
 
 func TestBudgetsOfAProcess(t *testing.T) {
 	caretest.Run(t, func(t *testing.T) caretest.Opened {
-		m := care.NewMemory(time.Now)
+		m := care.NewMemory(time.Now, time.Now())
 		return caretest.Opened{Instance: func(testing.TB) care.Budgets { return m }}
 	})
 }

@@ -28,7 +28,7 @@ func terms(t testing.TB, text string) care.Terms {
 func guard(t testing.TB, of care.Terms, change func(*care.Config)) *care.Guard {
 	t.Helper()
 	c := care.Config{
-		Register: "births", Terms: of, Budgets: care.NewMemory(time.Now), Asked: care.NewCalls(time.Now),
+		Register: "births", Terms: of, Budgets: care.NewMemory(time.Now, time.Now()), Asked: care.NewCalls(time.Now),
 		Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
@@ -58,7 +58,7 @@ func TestAHundredThousandCallsKeepTheRate(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const instances, workers, each = 4, 50, 500
 				of := terms(t, tc.text)
-				budgets := care.NewMemory(time.Now)
+				budgets := care.NewMemory(time.Now, time.Now())
 				var mu sync.Mutex
 				var arrived []int64
 				running, most, givenUp := 0, 0, 0
