@@ -34,7 +34,7 @@ func (c *Connector) ask(ctx context.Context, m canon.Message, q *canon.RegisterQ
 	if req == nil {
 		return res
 	}
-	req.id = m.ID
+	req.id, req.at = m.ID, m.At
 	question, err := question(q, subject)
 	if err != nil {
 		return result{outcome: outcomeUnavailable, code: canon.CodeInternal, detail: "reading the query", err: err}
@@ -49,6 +49,7 @@ func (c *Connector) ask(ctx context.Context, m canon.Message, q *canon.RegisterQ
 			res = failedCall(err)
 		} else {
 			res = c.def.read(reply, in)
+			res.putAway = reply.settle
 		}
 		return res.fateOfCall()
 	})
@@ -61,7 +62,9 @@ func (c *Connector) ask(ctx context.Context, m canon.Message, q *canon.RegisterQ
 	c.reportBroken(ctx, res.broken)
 	c.warn(ctx, res)
 	if res.outcome == outcomeFound {
-		c.cache.Put(question, res, res.size())
+		kept := res
+		kept.putAway = nil // the reply of this query, not of the next
+		c.cache.Put(question, kept, kept.size())
 	}
 	return res
 }

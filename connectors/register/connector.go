@@ -27,6 +27,8 @@ type Config struct {
 	Recall  time.Duration          // Default 40 days: how long Asked knows a call; more than the log keeps queries
 	Observe func(care.Observation) // Default: nobody looks
 
+	Bus Bus // Default: none. Required for registers on Kafka
+
 	Shadow   *Definition        // another version, which runs beside and only reports. Default: none
 	Shadowed func(ShadowReport) // Default: differences are logged only
 	Recorder *capture.Recorder  // Default: nothing is recorded
@@ -136,6 +138,7 @@ func (c *Connector) answer(ctx context.Context, m canon.Message, q *canon.Regist
 		if err := ctx.Err(); err != nil {
 			return nil, err // we are being stopped: the register is not to blame
 		}
+		c.putAway(ctx, res)
 		return nil, canon.NewFault(res.code, res.err, "register %s: %s", c.def.Name, res.detail)
 	case outcomeDeferred:
 		rec.Outcome, rec.AvailableAt = row.record, res.available
@@ -143,8 +146,24 @@ func (c *Connector) answer(ctx context.Context, m canon.Message, q *canon.Regist
 		rec.Outcome, rec.Code, rec.Detail = row.record, res.code, res.detail
 	}
 	c.settle(ctx, m, rec)
+	c.putAway(ctx, res)
 	return rec, nil
 }
+
+// putAway ends a reply that lies somewhere. Where that fails the record is made
+// nevertheless: what is left there is found by the next who asks the same.
+func (c *Connector) putAway(ctx context.Context, res result) {
+	if res.putAway == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, putAwayTime)
+	defer cancel()
+	if err := res.putAway(ctx, res); err != nil {
+		c.with.Log.WarnContext(ctx, "a reply is not put away", "register", c.def.Name, "error", err)
+	}
+}
+
+const putAwayTime = 10 * time.Second
 
 // forgotten is the answer where the conversation's key is gone.
 func forgotten(rec *canon.RegisterRecord) *canon.RegisterRecord {
@@ -170,6 +189,8 @@ type result struct {
 	available time.Time // deferred
 	asOf      time.Time // from the cache: when the register gave it
 	fate      care.Fate // unavailable: what is known of the call; zero where nothing is
+
+	putAway func(ctx context.Context, res result) error // raw.settle; nil where there is nothing to put away
 }
 
 func (c *Connector) warn(ctx context.Context, res result) {
@@ -183,7 +204,7 @@ func failedCall(err error) result {
 	if !errors.As(err, &ce) {
 		return result{outcome: outcomeUnavailable, code: canon.CodeRegisterDown, detail: "the call was stopped", err: err}
 	}
-	res := result{outcome: ce.outcome, detail: ce.detail, err: ce.err, fate: ce.fate}
+	res := result{outcome: ce.outcome, detail: ce.detail, err: ce.err, fate: ce.fate, available: ce.available}
 	if ce.outcome == outcomeUnavailable {
 		res.code = canon.CodeRegisterDown
 	}

@@ -18,17 +18,23 @@ import (
 // An Endpoint is what a deployment says about one register: where it is, how to
 // prove who we are, how much to bear.
 type Endpoint struct {
-	URL         string           // Required; for HTTP https, or http to a loopback address
-	ClientCert  *tls.Certificate // Default none
-	RootCAs     *x509.CertPool   // Default the system's
-	Auth        Auth             // Default none
-	OAuth       *OAuth           // Default none
-	WSS         *WSS             // SOAP only. Default none
-	XRoad       XRoad            // Required for a register of X-Road
-	Timeout     time.Duration    // Default that of register.yaml; one call, from dialling to the last byte, repetitions included
-	Care        care.Settings    // Default as register.yaml says; tighter, never looser
-	MaxReply    int64            // Default 4 MiB
-	MaxInFlight int              // calls at one time; New sets it by the terms of care
+	URL        string           // Required; for HTTP https, or http to a loopback address
+	ClientCert *tls.Certificate // Default none
+	RootCAs    *x509.CertPool   // Default the system's
+	Auth       Auth             // Default none
+	KnownHosts []byte           // Required for SFTP: the server's key
+	SSHKey     Secret           // SFTP: who we are. Default the password
+	NameKey    Secret           // of names of files where replies are deferred
+	OAuth      *OAuth           // Default none
+	WSS        *WSS             // SOAP only. Default none
+	XRoad      XRoad            // Required for a register of X-Road
+	Timeout    time.Duration    // Default that of register.yaml; one call, from dialling to the last byte, repetitions included
+	Care       care.Settings    // Default as register.yaml says; tighter, never looser
+	MaxReply   int64            // Default 4 MiB
+
+	PersonalDataOnTopic bool // Kafka: the deployment accepts that persons stand on the register's topics in clear
+
+	MaxInFlight int // calls at one time; New sets it by the terms of care
 }
 
 // Format prints no content: an endpoint holds keys.
@@ -77,7 +83,7 @@ func (e Endpoint) Validate() error {
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		errs = append(errs, errors.New("url: http is for loopback addresses only, want https: a record would travel in clear"))
 	}
-	if (e.Auth.User == "") != (e.Auth.Password == "") {
+	if (e.Auth.User == "") != (e.Auth.Password == "" && e.SSHKey == "") {
 		errs = append(errs, errors.New("user and password go together"))
 	}
 	if (e.Auth.Header == "") != (e.Auth.Value == "") {

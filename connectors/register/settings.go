@@ -27,6 +27,11 @@ type Settings struct {
 	HeaderFile   string   `yaml:"header_file"`   // Required with header
 	Timeout      Duration `yaml:"timeout"`       // of one call. Default: that of register.yaml
 
+	KnownHosts  string `yaml:"known_hosts"`            // file: the key of an SFTP server. Required for sftp://
+	SSHKey      string `yaml:"ssh_key"`                // file: who we are on an SFTP server. Default: password_file
+	NameKeyFile string `yaml:"name_key_file"`          // file: of what names of files are made. Required where files are deferred
+	OnTopic     string `yaml:"personal_data_on_topic"` // accepted: persons may stand on the topics of a register on Kafka. Default: refused
+
 	Care care.Settings `yaml:",inline"` // tighter than register.yaml, never looser
 
 	Shadow string          `yaml:"shadow"` // directory of registers: the version there runs beside and only reports. Default: none
@@ -100,6 +105,9 @@ func (s Settings) Files() []File {
 		{"client_key", s.Key, true},
 		{"password_file", s.PasswordFile, true},
 		{"header_file", s.HeaderFile, true},
+		{"known_hosts", s.KnownHosts, false},
+		{"ssh_key", s.SSHKey, true},
+		{"name_key_file", s.NameKeyFile, true},
 	}
 	if s.OAuth != nil {
 		all = append(all, File{"oauth2.client_secret_file", s.OAuth.SecretFile, true})
@@ -127,7 +135,14 @@ func (s Settings) Validate() error {
 		}
 	}
 	pair("client_cert", "client_key", s.Cert, s.Key)
-	pair("user", "password_file", s.User, s.PasswordFile)
+	if s.SSHKey == "" {
+		pair("user", "password_file", s.User, s.PasswordFile)
+	} else if s.User == "" || s.PasswordFile != "" {
+		errs = append(errs, errors.New("ssh_key goes with user, and takes the place of password_file"))
+	}
+	if s.OnTopic != "" && s.OnTopic != "accepted" && s.OnTopic != "refused" {
+		errs = append(errs, errors.New("personal_data_on_topic: want accepted or refused"))
+	}
 	pair("header", "header_file", s.Header, s.HeaderFile)
 	xroad, err := s.XRoad.identity()
 	if o := s.OAuth; o != nil && (o.TokenURL == "" || o.ClientID == "" || o.SecretFile == "") {
@@ -159,7 +174,9 @@ func (s Settings) Endpoint(read func(file string) ([]byte, error)) (Endpoint, er
 			User: s.User, Password: f.secret("password_file", s.PasswordFile),
 			Header: s.Header, Value: f.secret("header_file", s.HeaderFile),
 		},
-		OAuth: s.OAuth.endpoint(&f), WSS: s.WSSE.endpoint(&f),
+		KnownHosts: f.bytes("known_hosts", s.KnownHosts), SSHKey: f.secret("ssh_key", s.SSHKey), NameKey: f.secret("name_key_file", s.NameKeyFile),
+		PersonalDataOnTopic: s.OnTopic == "accepted",
+		OAuth:               s.OAuth.endpoint(&f), WSS: s.WSSE.endpoint(&f),
 	}
 	return e, errors.Join(f.errs...)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"oncegate/connectors/register/care"
 	"oncegate/connectors/xmldoc"
@@ -56,6 +57,8 @@ func transports() map[string]func(v yamldoc.Value, scope *mapping.Scope) transpo
 		"soap12": readSOAP(soap12()),
 		"rest":   readREST,
 		"sql":    readSQL,
+		"files":  readFiles,
+		"kafka":  readKafka,
 	}
 }
 
@@ -63,6 +66,7 @@ func transports() map[string]func(v yamldoc.Value, scope *mapping.Scope) transpo
 // wire reads.
 type request struct {
 	id     canon.MessageID // of the query: the same on every repetition
+	at     time.Time       // of the query: not after it was asked first
 	method string
 	target string // path and query, appended to the endpoint's URL
 	header http.Header
@@ -82,6 +86,10 @@ type raw struct {
 	encoding xmldoc.Encoding   // where the definition knows better than the document
 	doc      *xmldoc.Document  // SOAP: body with its parts, once read
 	form     *callError        // why the body cannot be what it should: the status may speak in its place
+
+	// settle, where there is one, puts away what the reply lay in. It is called once,
+	// when what was read of it is kept or it proved to be of no use.
+	settle func(ctx context.Context, res result) error
 }
 
 // answer is the part of a reply that rules read.
@@ -102,6 +110,8 @@ type callError struct {
 	detail  string
 	err     error
 	fate    care.Fate // with unavailable, where the wire knows more than that no answer came
+
+	available time.Time // with deferred
 }
 
 func (e *callError) Error() string {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"oncegate/connectors/register/care"
 	"oncegate/connectors/register/pgread"
 	"oncegate/mapping"
 	"oncegate/mapping/yamldoc"
@@ -188,6 +189,9 @@ func (w *sqlWire) exchange(ctx context.Context, r *request) (*raw, error) {
 		e := &callError{outcome: outcomeInvalid, detail: f.Detail, err: f.Err}
 		if f.Down {
 			e.outcome = outcomeUnavailable
+		}
+		if f.Untouched {
+			e.fate = care.Untouched
 		}
 		return nil, e
 	}

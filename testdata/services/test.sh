@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The batteries, the exchange, and nodes that are killed, on a real Apache Kafka
-# and a real redis-server. Starts the services where they do not run, and stops
-# what it started.
+# and a real redis-server; the transports of registers on a real PostgreSQL and a
+# real SFTP server. Starts the services where they do not run, and stops what it
+# started.
 #
 # Where a service cannot be obtained, its tests are skipped, each by name, and the
 # rest runs; with CI=true that is a failure.
@@ -27,11 +28,11 @@ if ((obtained == 3)) && [[ ${CI-} == true ]]; then
   say "a service cannot be obtained here, and CI wants them all"
   exit 1
 fi
-unset ONCEGATE_TEST_KAFKA ONCEGATE_TEST_REDIS
+unset "${!ONCEGATE_TEST_@}"
 eval "$("$services" env)"
-# With both there, a test that finds none is a failure; otherwise it is skipped.
+# With all there, a test that finds none is a failure; otherwise it is skipped.
 if ((obtained == 0)); then export ONCEGATE_REQUIRE_SERVICES=1; else unset ONCEGATE_REQUIRE_SERVICES; fi
-say "Kafka ${ONCEGATE_TEST_KAFKA:-is missing}, Redis ${ONCEGATE_TEST_REDIS:-is missing}"
+say "Kafka ${ONCEGATE_TEST_KAFKA:-is missing}, Redis ${ONCEGATE_TEST_REDIS:-is missing}, PostgreSQL ${ONCEGATE_TEST_POSTGRES:-is missing}, SFTP ${ONCEGATE_TEST_SFTP:-is missing}"
 
 # The package, what of it uses the services, and how long it may take.
 # -v only where something is skipped: then the names are what counts.
@@ -58,6 +59,8 @@ run() { # PACKAGE PATTERN LIMIT [AGAIN]
 }
 run ./gateway/redisstore '/^real$' 4m
 run ./gateway/kafkalog '/^kafka$' 4m
+run ./connectors/register/pgread '/^postgres$' 4m
+run ./connectors/register/filedrop '/^openssh$' 4m
 # Whole landscapes with real clocks, killed while they work: one more try.
 run ./cmd/sandbox '^TestReal' 8m 1
 exit "$failed"
