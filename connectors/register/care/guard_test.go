@@ -137,7 +137,7 @@ func TestTheBreakerSparesARegisterAndProbes(t *testing.T) {
 			}
 		}
 		spared()
-		time.Sleep(10 * time.Second) // of the bubble
+		time.Sleep(10 * time.Second)                               // of the bubble
 		if err := call(care.Untouched); err != nil || calls != 4 { // one probe, which is not repeated
 			t.Errorf("got %v and %d calls, want one probe", err, calls)
 		}
