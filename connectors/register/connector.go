@@ -232,6 +232,9 @@ func (d *Definition) rawRequest(in any) (*request, error) {
 		return t.requestValue(in, query)
 	}
 	query, _, err := d.query.Build(in)
+	if err == nil {
+		err = d.keepsQuery(query)
+	}
 	if err != nil {
 		return nil, err
 	}

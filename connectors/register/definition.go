@@ -39,6 +39,7 @@ type Definition struct {
 	transport transport
 	care      care.Terms
 	query     *mapping.Program // nil for a transport that sends no document
+	asks      *schemaRule      // of the document that the query rules make; nil: none
 	reply     reply
 	evidence  *mapping.Program
 	kind      *evidence.Kind // of the canonical record; nil where rules make a record of their own
@@ -171,6 +172,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 		direction = mapping.ValueToValue
 	}
 	d.query = section(root, f["query"], "query", scope, direction, false)
+	d.asks = querySchema(f["query"], direction)
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
@@ -184,7 +186,11 @@ func section(root, v yamldoc.Value, key string, scope *mapping.Scope, dir mappin
 		}
 		return nil
 	}
-	f := v.Fields("rules")
+	keys := []string{"rules"}
+	if key == "query" {
+		keys = append(keys, "schema", "catalog")
+	}
+	f := v.Fields(keys...)
 	if !f["rules"].Exists() {
 		v.Fault("missing key %q", "rules")
 	}

@@ -97,9 +97,51 @@ func sourceLine(folder fs.FS, file string, line int) string {
 	return lines[line-1]
 }
 
+// querySchema reads the keys schema and catalog of query.
+func querySchema(query yamldoc.Value, direction mapping.Direction) *schemaRule {
+	var schema, catalog yamldoc.Value
+	for _, e := range query.Entries() {
+		switch e.Key {
+		case "schema":
+			schema = e.Value
+		case "catalog":
+			catalog = e.Value
+		}
+	}
+	r := readSchema(schema, catalog)
+	switch {
+	case r == nil:
+	case direction != mapping.ValueToXML:
+		schema.Fault("this transport sends no XML that could keep a schema")
+	case r.report:
+		schema.Fault("a query that breaks its schema is never sent")
+	}
+	return r
+}
+
 // compileSchemas makes the schemas of a definition ready.
 func (d *Definition) compileSchemas() mapping.Errors {
-	return d.reply.schema.compile(d.folder, d.Name)
+	return append(d.reply.schema.compile(d.folder, d.Name), d.asks.compile(d.folder, d.Name)...)
+}
+
+// keepsQuery holds the document of the query rules against query.schema: better than to
+// be told by the register.
+func (d *Definition) keepsQuery(query *mapping.Element) error {
+	if d.asks == nil {
+		return nil
+	}
+	text, err := document(query)
+	if err != nil {
+		return err
+	}
+	doc, err := xmldoc.ParseKept(text, xmldoc.Limits{})
+	if err != nil {
+		return err
+	}
+	if broken := d.asks.broken(doc.Root()); len(broken) > 0 {
+		return errors.New("the query breaks " + d.asks.file + ": " + broken[0])
+	}
+	return nil
 }
 
 // broken says how an answer breaks the schema, in words that may be logged; empty when

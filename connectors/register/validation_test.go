@@ -12,10 +12,8 @@ import (
 	"oncegate/mapping"
 )
 
-// edgeRegister is a small register with the lines that a test adds below reply.
-func edgeRegister(t testing.TB, extra string, files ...string) (*Definition, error) {
-	t.Helper()
-	text := `apiVersion: oncegate/v1
+// edgeText is a small register; %EXTRA% are lines below reply.
+const edgeText = `apiVersion: oncegate/v1
 kind: Register
 name: edge
 title: Edge
@@ -32,13 +30,16 @@ reply:
   outcomes:
     - {when: exists(/r:Result/r:Nothing), means: not-found}
   hits: /r:Result/r:Person
-` + extra + `  rules:
+%EXTRA%  rules:
     - {to: person.familyName, from: t:Surname, required: true}
 evidence:
   rules:
     - {to: r:Evidence/r:Name, from: person/familyName}
 `
-	fsys := fstest.MapFS{"edge/register.yaml": {Data: []byte(text)}}
+
+func edgeRegister(t testing.TB, extra string, files ...string) (*Definition, error) {
+	t.Helper()
+	fsys := fstest.MapFS{"edge/register.yaml": {Data: []byte(strings.Replace(edgeText, "%EXTRA%", extra, 1))}}
 	for i := 0; i+1 < len(files); i += 2 {
 		fsys["edge/"+files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
 	}
@@ -138,6 +139,29 @@ func TestSchemaKeysAreChecked(t *testing.T) {
 				t.Errorf("no caret:\n%s", list.Render())
 			}
 		})
+	}
+}
+
+func TestQueriesKeepTheirSchema(t *testing.T) {
+	const schema = `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:example:edge" elementFormDefault="qualified">
+<xs:element name="Ask"><xs:complexType><xs:sequence><xs:element name="Name"><xs:simpleType><xs:restriction base="xs:string"><xs:maxLength value="8"/></xs:restriction></xs:simpleType></xs:element></xs:sequence></xs:complexType></xs:element></xs:schema>`
+	files := fstest.MapFS{"edge/ask.xsd": {Data: []byte(schema)}}
+	text := strings.Replace(edgeText, "{kind: rest, method: GET, path: /v1}", "{kind: rest, method: POST, path: /v1}\nquery: {schema: ask.xsd, rules: [{to: r:Ask/r:Name, from: subject/natural/familyName}]}", 1)
+	files["edge/register.yaml"] = &fstest.MapFile{Data: []byte(strings.Replace(text, "%EXTRA%", "", 1))}
+	defs, err := Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := defs["edge"]
+	for name, want := range map[string]string{
+		"Paraugs":         "",
+		"Paraugs-Paraugs": "the query breaks ask.xsd: /r:Ask/r:Name (2:35): cvc-maxLength-valid: ",
+	} {
+		in := map[string]any{"subject": map[string]any{"natural": map[string]any{"familyName": name}}}
+		req, res := d.makeRequest(in)
+		if (req == nil) != (want != "") || !strings.HasPrefix(res.detail, want) || strings.Contains(res.detail, "Paraugs") {
+			t.Errorf("%s: got %q, want %q", name, res.detail, want)
+		}
 	}
 }
 
