@@ -61,6 +61,7 @@ run ./gateway/redisstore '/^real$' 4m
 run ./gateway/kafkalog '/^kafka$' 4m
 run ./connectors/register/pgread '/^postgres$' 4m
 run ./connectors/register/filedrop '/^openssh$' 4m
+run ./cmd/node '^Test.*Budgets.*$/^real$' 4m
 # Whole landscapes with real clocks, killed while they work: one more try.
 run ./cmd/sandbox '^TestReal' 8m 1
 exit "$failed"
