@@ -143,9 +143,7 @@ func (b *builder) derive(t *typeDef, content, at place) {
 	switch {
 	case own == nil:
 		c.content = bc.content
-		if !c.mixed || bc.content == nil {
-			c.mixed = c.mixed || bc.mixed
-		}
+		c.mixed = c.mixed || bc.mixed
 	case bc.content == nil:
 		c.content = own
 	default:
@@ -253,7 +251,7 @@ func (b *builder) simpleContent(t *typeDef, at place) {
 		b.fault(at, "the base of this xs:%s is not of simple content", at.e.Name().Local)
 		return
 	case base.simple != nil:
-		if inner != nil && !derivedFrom(inner, &typeDef{simple: base.simple}, 0) && !sameOrDerivedSimple(inner, base.simple) {
+		if inner != nil && !restricts(inner, base.simple) { // derivation-ok-restriction.5.1.1
 			b.fault(kids[0], "the type does not derive from the content of the base")
 		}
 		from := &typeDef{simple: base.simple}
@@ -283,13 +281,14 @@ func (b *builder) simpleContent(t *typeDef, at place) {
 	b.attribute(c, set)
 }
 
-func sameOrDerivedSimple(t *typeDef, s *simpleType) bool {
+// restricts says whether a simple type derives from another, or from a member of it.
+func restricts(t *typeDef, s *simpleType) bool {
 	for at := t; at != nil; at = at.base {
-		if at.simple == s {
+		if at.simple == s || s.variety == varietyAny {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(s.members, func(m *typeDef) bool { return derivedFrom(t, m, 0) })
 }
 
 func (b *builder) groupNamed(name Name, at place) *particle {

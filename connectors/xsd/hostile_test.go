@@ -154,6 +154,23 @@ func TestFindingsQuoteNothing(t *testing.T) {
 	}
 }
 
+// Names of a document do not flood a log.
+func TestPathsAreShort(t *testing.T) {
+	schema, err := compile("a.xsd", head+`<xs:element name="r"/><xs:element name="d" type="xs:date"/></xs:schema>`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.Repeat("n", 1000)
+	doc, err := xmldoc.ParseBytes([]byte("<r xmlns='urn:t'>"+strings.Repeat("<"+name+">", 50)+"<d>x</d>"+strings.Repeat("</"+name+">", 50)+"</r>"), xmldoc.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := schema.Validate(doc.Root())
+	if len(found) != 1 || len(found[0].String()) > 600 || !strings.HasSuffix(found[0].Path, "/d") {
+		t.Errorf("got %v", found)
+	}
+}
+
 // FuzzCompile: no schema document makes Compile panic or take long, and what it accepts
 // validates without panic.
 func FuzzCompile(f *testing.F) {

@@ -91,6 +91,9 @@ type resolvingKey struct {
 // Compile reads a schema and everything that it includes and imports. All faults are
 // reported at once, as Errors.
 func Compile(c Config) (*Schema, error) {
+	if c.FS == nil || c.Root == "" {
+		return nil, errors.New("a schema needs a file system and a root")
+	}
 	b := &builder{
 		with: c, files: map[string]*file{}, loaded: map[string]bool{}, docs: map[string]*xmldoc.Document{},
 		schema: &Schema{elements: map[Name]*element{}, attributes: map[Name]*attribute{}, types: builtins(), notations: map[Name]bool{}},

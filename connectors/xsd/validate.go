@@ -2,6 +2,7 @@ package xsd
 
 import (
 	"fmt"
+	"strings"
 
 	"oncegate/connectors/xmldoc"
 )
@@ -63,7 +64,16 @@ func (v *run) find(e xmldoc.Element, rule, format string, args ...any) {
 		return
 	}
 	line, col := e.Position()
-	v.findings = append(v.findings, Finding{Path: e.Path(), Line: line, Col: col, Rule: rule, Message: fmt.Sprintf(format, args...)})
+	v.findings = append(v.findings, Finding{Path: shortened(e.Path()), Line: line, Col: col, Rule: rule, Message: fmt.Sprintf(format, args...)})
+}
+
+// shortened keeps a path from flooding a log: names are the document's.
+func shortened(path string) string {
+	const most = 400
+	if len(path) <= most {
+		return path
+	}
+	return "..." + strings.ToValidUTF8(path[len(path)-most:], "")
 }
 
 // full says that nothing more will be reported.
