@@ -64,6 +64,7 @@ const lookEvery = 10 * time.Second
 // query of another waiting, and processes may share the registers out.
 type liveRegisters struct {
 	n        *Node
+	bus      register.Bus
 	mu       sync.Mutex                 // one look at a time
 	served   map[string]*servedRegister // guarded by mu
 	digest   [sha256.Size]byte          // of all files as they were last looked at; guarded by mu
@@ -146,6 +147,9 @@ func (n *Node) buildRegisters(context.Context) error {
 		return err
 	}
 	if n.care, err = n.newRegisterCare(); err != nil {
+		return err
+	}
+	if l.bus, err = n.newBus(); err != nil {
 		return err
 	}
 	next, err := l.connectors(n.cfg, seen, false)
@@ -350,7 +354,7 @@ func (l *liveRegisters) connector(cfg *Config, def *register.Definition) (*regis
 	if err != nil {
 		return nil, err
 	}
-	with := register.Config{Payloads: n.vault, Now: time.Now, Log: n.log}
+	with := register.Config{Payloads: n.vault, Now: time.Now, Log: n.log, Bus: l.bus}
 	n.care.give(&with)
 	s := cfg.Registers[def.Name]
 	if s.Shadow != "" {
