@@ -71,7 +71,9 @@ func New(def *Definition, endpoint Endpoint, with Config) (*Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register %s: %w", def.Name, err)
 	}
-	w, err := def.transport.dial(endpoint.within(terms), with)
+	called := with
+	called.Log = with.Log.With("register", def.Name)
+	w, err := def.transport.dial(endpoint.within(terms), called)
 	if err != nil {
 		return nil, fmt.Errorf("register %s: %w", def.Name, err)
 	}
@@ -217,6 +219,7 @@ func (d *Definition) makeRequest(in any) (*request, result) {
 	if err != nil {
 		return nil, result{outcome: outcomeInvalid, code: canon.CodeMappingFailed, detail: firstFault(err), err: err}
 	}
+	req.encoding = d.reply.encoding
 	return req, result{}
 }
 

@@ -155,8 +155,15 @@ func TestSOAP11(t *testing.T) {
 	if h := got.Header; h.Get("Content-Type") != "text/xml; charset=utf-8" {
 		t.Errorf("content type %s", h.Get("Content-Type"))
 	}
-	s, m := asks(t, def, answer(200, envelope11("", found11)), nil)
+	s, m := asks(t, strings.Replace(def, "  hits:", "  encoding: windows-1252\n  hits:", 1), answer(200, bytes.Replace(append([]byte(`<?xml version="1.0" encoding="ISO-8859-1"?>`), envelope11("", found11)...), []byte("Ana"), []byte("\x80"), 1)), nil)
 	outcomeOf(t, s, m)
+	kept := ""
+	for _, text := range s.payloads.bytes {
+		kept += string(text)
+	}
+	if !strings.Contains(kept, "€") {
+		t.Errorf("what the definition says about the encoding is forgotten: %q", kept)
+	}
 	if a := got.Header["Soapaction"]; len(a) != 1 || a[0] != `"urn:ask"` {
 		t.Errorf("SOAPAction %q, want it quoted", a)
 	}

@@ -369,6 +369,13 @@ func TestOAuth(t *testing.T) {
 			t.Errorf("got %s with %d tokens, want found with 2", got, a.issued)
 		}
 	})
+	t.Run("a token that is about to end is not used", func(t *testing.T) {
+		a, ask := start(t, all)
+		a.body = `{"access_token":"token-x","token_type":"Bearer","expires_in":20}`
+		if first, second := ask(), ask(); first != "found" || second != "found" || a.issued != 2 {
+			t.Errorf("got %s and %s with %d tokens, want 2", first, second, a.issued)
+		}
+	})
 	t.Run("a register that takes none is asked twice", func(t *testing.T) {
 		a, ask := start(t, func(string) bool { return false })
 		if got := ask(); got != "unavailable" || a.issued != 2 {
@@ -427,6 +434,11 @@ func TestSettings(t *testing.T) {
 		if len(values) == 0 {
 			t.Error("no secret was read")
 		}
+		key, err := json.Marshal(pair.Key) // what a key would look like
+		if err != nil {
+			t.Fatal(err)
+		}
+		values = append(values, string(key))
 		for _, have := range []any{e, &e, e.Auth, e.OAuth, e.WSS, []any{e}} {
 			told := fmt.Sprintf("%v %+v %#v %s %q", have, have, have, have, have)
 			for _, marshal := range []func(any) ([]byte, error){json.Marshal, yaml.Marshal} {

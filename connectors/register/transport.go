@@ -44,8 +44,9 @@ var _ valueTransport = (*rest)(nil)
 
 // A wire is one deployment's way to one register. It is safe for concurrent use.
 type wire interface {
-	// exchange makes one call and no second one, within the time of ctx. Errors are
-	// *callError: an outcome, and a detail without personal data.
+	// exchange makes one call and no second one, within the time of ctx; one that was
+	// refused for its token is made again with a new one. Errors are *callError: an
+	// outcome, and a detail without personal data.
 	exchange(ctx context.Context, r *request) (*raw, error)
 	Close()
 }
@@ -73,8 +74,9 @@ type request struct {
 	body   []byte
 	args   []any // of a prepared statement
 
-	envelope *envelope // SOAP: of which body was written, for a wire that adds to it
-	issue    string    // X-Road: why it is asked
+	envelope *envelope       // SOAP: of which body was written, for a wire that adds to it
+	issue    string          // X-Road: why it is asked
+	encoding xmldoc.Encoding // of the reply, for a wire that looks into it
 }
 
 // raw is a reply as it came, whole and within the limits.

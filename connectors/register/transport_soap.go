@@ -33,7 +33,7 @@ func (v soapVersion) of(local string) xmldoc.Name { return xmldoc.Name{Space: v.
 // 6.1.1), or as a parameter of the content type (RFC 3902).
 func (v soapVersion) header(action string) http.Header {
 	params := map[string]string{"charset": "utf-8"}
-	h := http.Header{"Accept": {v.media}}
+	h := http.Header{"Accept": {v.media + ", " + multipartMedia}}
 	if v == soap11() {
 		h["SOAPAction"] = []string{`"` + action + `"`} // as the specification spells it: some registers compare letters
 	} else {

@@ -45,6 +45,7 @@ func (w *soapWire) exchange(ctx context.Context, r *request) (*raw, error) {
 	if err != nil {
 		return nil, err
 	}
+	reply.encoding = r.encoding
 	if reply.form == nil {
 		w.check(ctx, reply, r)
 	}

@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/url"
 
 	"oncegate/connectors/register/soapsec"
@@ -20,6 +22,15 @@ type WSS struct {
 	Sign     *tls.Certificate
 	Trust    []*x509.Certificate // who signs replies; none: they need not be signed
 }
+
+// Format prints no content: keys are among it.
+func (s WSS) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[ws-security]") }
+
+// LogValue prints no content.
+func (s WSS) LogValue() slog.Value { return slog.StringValue("[ws-security]") }
+
+// MarshalText writes no content.
+func (s WSS) MarshalText() ([]byte, error) { return []byte("[ws-security]"), nil }
 
 func (s *WSS) validate(address string) error {
 	if s == nil {
