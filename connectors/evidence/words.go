@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
@@ -42,7 +43,8 @@ type lang struct {
 
 const wordsFile = "words.yaml"
 
-func readWords() (*vocabulary, error) {
+// readWords reads them at first use; they are part of the program.
+var readWords = sync.OnceValues(func() (*vocabulary, error) {
 	text, err := fs.ReadFile(files, path.Join("types", wordsFile))
 	if err != nil {
 		return nil, err
@@ -64,7 +66,7 @@ func readWords() (*vocabulary, error) {
 		return nil, err
 	}
 	return v, nil
-}
+})
 
 func readLang(code string, v yamldoc.Value) *lang {
 	f := v.Fields("date", "month", "months", "decimal", "group", "group_from")
@@ -121,7 +123,7 @@ func Languages() []string {
 	if err != nil {
 		return nil
 	}
-	return words.order
+	return slices.Clone(words.order)
 }
 
 // pick is the text in the language, in English, or the first.
