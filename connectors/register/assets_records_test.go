@@ -14,7 +14,7 @@ func opt(e *element, path string) string {
 	return ""
 }
 
-func texts1(scheme string, found []*element) (out []any) {
+func numbers(scheme string, found []*element) (out []any) {
 	for _, f := range found {
 		out = append(out, is{"scheme": scheme, "value": f.text})
 	}
@@ -39,7 +39,7 @@ func italianPlace(e *element, path string) is {
 func italianPerson(e *element, role string) is {
 	var ids []any
 	for _, id := range [][2]string{{"codice-fiscale", "codiceFiscale/codFiscale"}, {"scheda-anpr", "idSchedaSoggettoANPR"}, {"ansc", "idSoggettoANSC"}, {"anpr", "idANPR"}} {
-		ids = append(ids, texts1(id[0], e.all(id[1]))...)
+		ids = append(ids, numbers(id[0], e.all(id[1]))...)
 	}
 	return is{
 		"role": role, "familyName": opt(e, "cognome"), "givenName": opt(e, "nome"), "birthDate": opt(e, "dataNascita"),
@@ -63,7 +63,7 @@ func italianEntry(t *testing.T, root *element) is {
 		"registeredOn": a.at(t, "dataFormazioneAtto").text,
 		"registry": is{
 			"name": a.at(t, "comuneRegistrazione/nomeComune").text, "region": a.at(t, "comuneRegistrazione/siglaProvinciaIstat").text,
-			"identifiers": texts1("istat", a.all("comuneRegistrazione/codiceIstat")), "country": "IT",
+			"identifiers": numbers("istat", a.all("comuneRegistrazione/codiceIstat")), "country": "IT",
 		},
 	}
 }
@@ -161,7 +161,7 @@ func dutchCompany(t *testing.T, root *element) is {
 		"kind": "company", "status": status, "registeredOn": root.at(t, "RegistrationDate").text,
 		"company": is{
 			"name": root.at(t, "CompanyName/LegalEntityLegalName").text, "legalForm": root.at(t, "CompanyType").text,
-			"identifiers": texts1("EUID", root.all("CompanyEUID")), "address": address("RegisteredAddress", "seat"),
+			"identifiers": numbers("EUID", root.all("CompanyEUID")), "address": address("RegisteredAddress", "seat"),
 			"contact": is{"email": root.at(t, "CompanyContactData/Email").text, "phone": root.at(t, "CompanyContactData/Telephone").text},
 		},
 		"activities": []any{is{"code": root.at(t, "CompanyActivity/NaceCode").text, "scheme": "NACE2"}},

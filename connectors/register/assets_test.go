@@ -85,7 +85,7 @@ func (e *element) all(path string) []*element {
 	return found
 }
 
-// is a map of a record; empty texts and lists are left out, as in a record.
+// An is says what a record is; empty texts and lists are left out, as in a record.
 type is map[string]any
 
 func (m is) plain() map[string]any {
