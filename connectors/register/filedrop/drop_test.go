@@ -21,6 +21,10 @@ import (
 
 const patience = 20 * time.Second // far beyond what any wait should take
 
+// shortly is how long is waited for what does not come: more than it takes to connect
+// on a busy machine.
+const shortly = 1500 * time.Millisecond
+
 // site is one drop under test; its directory is seen directly too.
 type site struct {
 	conf Config
@@ -225,7 +229,7 @@ func TestRoundTrip(t *testing.T) {
 func TestLateReply(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		d := s.drop(t)
-		_, err := d.Ask(within(t, 400*time.Millisecond), "m-1", []byte("<q/>"))
+		_, err := d.Ask(within(t, shortly), "m-1", []byte("<q/>"))
 		f := failure(t, err)
 		if !f.Down || f.Asked.IsZero() || f.Untouched {
 			t.Errorf("got %+v", f)
@@ -256,18 +260,18 @@ func TestAskedAgain(t *testing.T) {
 		now := time.Now()
 		s.conf.Now = func() time.Time { return now }
 		d := s.drop(t)
-		_, _ = d.Ask(within(t, 300*time.Millisecond), "m-1", []byte("<q/>"))
+		_, _ = d.Ask(within(t, shortly), "m-1", []byte("<q/>"))
 		if err := os.Remove(filepath.Join(s.dir, "out/m-1.xml")); err != nil {
 			t.Fatal(err)
 		}
 		d.conf.Now = func() time.Time { return now.Add(30 * time.Minute) }
-		f := failure(t, second(d.Ask(within(t, 300*time.Millisecond), "m-1", []byte("<q/>"))))
+		f := failure(t, second(d.Ask(within(t, shortly), "m-1", []byte("<q/>"))))
 		if !f.Asked.Equal(now.UTC().Truncate(time.Second)) {
 			t.Errorf("asked at %v, want %v", f.Asked, now)
 		}
 		s.want(t, "asked/m-1")
 		d.conf.Now = func() time.Time { return now.Add(2 * time.Hour) }
-		_, _ = d.Ask(within(t, 300*time.Millisecond), "m-1", []byte("<q/>"))
+		_, _ = d.Ask(within(t, shortly), "m-1", []byte("<q/>"))
 		s.want(t, "asked/m-1", "out/m-1.xml")
 	})
 }
@@ -286,7 +290,7 @@ func TestTakenOnce(t *testing.T) {
 			for range instances {
 				d := s.drop(t)
 				wg.Go(func() {
-					r, err := d.Ask(within(t, 400*time.Millisecond), name, []byte("<q/>"))
+					r, err := d.Ask(within(t, shortly), name, []byte("<q/>"))
 					if err == nil && string(r.Body) == "<a/>" {
 						taken.Add(1)
 					} else if f, ok := errors.AsType[*Failure](err); !ok || !f.Down {
@@ -311,7 +315,7 @@ func TestAbandoned(t *testing.T) {
 		if _, err := s.drop(t).Ask(within(t, patience), "m-1", []byte("<q/>")); err != nil {
 			t.Fatal(err)
 		}
-		if f := failure(t, second(s.drop(t).Ask(within(t, 300*time.Millisecond), "m-1", []byte("<q/>")))); !f.Down {
+		if f := failure(t, second(s.drop(t).Ask(within(t, shortly), "m-1", []byte("<q/>")))); !f.Down {
 			t.Errorf("got %v", f)
 		}
 		s.conf.Now = func() time.Time { return now.Add(2 * time.Minute) }
@@ -331,7 +335,7 @@ func TestNotWhole(t *testing.T) {
 		d := s.drop(t)
 		d.conf.Ready = Marker
 		s.write(t, "in/m-1.xml", "<a/>")
-		if f := failure(t, second(d.Ask(within(t, 300*time.Millisecond), "m-1", []byte("<q/>")))); f.Asked.IsZero() {
+		if f := failure(t, second(d.Ask(within(t, shortly), "m-1", []byte("<q/>")))); f.Asked.IsZero() {
 			t.Errorf("got %v", f)
 		}
 		s.write(t, "in/m-1.xml.done", "")
