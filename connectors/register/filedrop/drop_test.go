@@ -23,7 +23,7 @@ const patience = 20 * time.Second // far beyond what any wait should take
 
 // shortly is how long is waited for what does not come: more than it takes to connect
 // on a busy machine.
-const shortly = 1500 * time.Millisecond
+const shortly = 800 * time.Millisecond
 
 // site is one drop under test; its directory is seen directly too.
 type site struct {
@@ -281,7 +281,7 @@ func second(_ *Reply, err error) error { return err }
 // Of many instances one takes the reply.
 func TestTakenOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
-		const rounds, instances = 5, 4
+		const rounds, instances = 2, 4
 		for i := range rounds {
 			name := fmt.Sprintf("m-%d", i)
 			s.write(t, "in/"+name+".xml", "<a/>")
