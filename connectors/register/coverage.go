@@ -2,9 +2,6 @@ package register
 
 import (
 	"fmt"
-	"io/fs"
-	"slices"
-	"strings"
 
 	"oncegate/mapping"
 )
@@ -19,33 +16,18 @@ type SampleCoverage struct {
 // their replies no rule reads. Whether the samples hold is asked of Samples.
 func (d *Definition) Coverage() (SampleCoverage, error) {
 	var out SampleCoverage
-	files, err := fs.Glob(d.folder, samplesFolder+"/*")
+	samples, err := d.sampleCases()
 	if err != nil {
-		return out, fmt.Errorf("listing samples: %w", err)
+		return out, err
 	}
-	var names []string
-	has := map[string]map[string]bool{}
-	for _, file := range files {
-		name, kind, ok := strings.Cut(strings.TrimPrefix(file, samplesFolder+"/"), ".")
-		if !ok {
-			continue
-		}
-		if has[name] == nil {
-			has[name] = map[string]bool{}
-			names = append(names, name)
-		}
-		has[name][kind] = true
-	}
-	slices.Sort(names)
 	reply := mapping.NewCoverage(d.reply.record)
 	var query *mapping.Coverage
 	if d.query != nil {
 		query = mapping.NewCoverage(d.query)
 	}
-	for _, name := range names {
-		c := sampleCase{d: d, name: name, has: has[name]}
+	for _, c := range samples {
 		if err := c.follow(query, reply); err != nil {
-			return out, fmt.Errorf("sample %s: %w", name, err)
+			return out, fmt.Errorf("sample %s: %w", c.name, err)
 		}
 	}
 	out.Reply = reply.Report()

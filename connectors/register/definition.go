@@ -127,7 +127,7 @@ var (
 	classificationPattern = regexp.MustCompile(`^https://sr\.oots\.tech\.ec\.europa\.eu/evidencetypeclassifications/([A-Z]{2}|oots)/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
-// parseDefinition reads one register.yaml.
+// parseDefinition reads one register.yaml; folder is empty for one that stands in none.
 func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 	doc, root := yamldoc.Parse(file, text)
 	if !root.Exists() {
@@ -151,7 +151,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 	case d.Name == "":
 	case !namePattern.MatchString(d.Name):
 		f["name"].Fault("want lower-case letters, digits and -")
-	case d.Name != folder:
+	case folder != "" && d.Name != folder:
 		f["name"].Fault("the register stands in the folder %q and must have its name", folder)
 	}
 	if d.Country != "" && !countryPattern.MatchString(d.Country) {

@@ -49,26 +49,13 @@ type Sample struct {
 // Samples runs all cases of a definition's folder. A register without a found
 // case is a fault: nothing would prove its rules.
 func (d *Definition) Samples() []Sample {
-	names, err := fs.Glob(d.folder, samplesFolder+"/*")
+	cases, err := d.sampleCases()
 	if err != nil {
 		return []Sample{{d.Name, "", "folder", err}}
 	}
-	cases := map[string]map[string]bool{}
-	for _, file := range names {
-		base := strings.TrimPrefix(file, samplesFolder+"/")
-		first, kind, ok := strings.Cut(base, ".")
-		if !ok {
-			continue
-		}
-		if cases[first] == nil {
-			cases[first] = map[string]bool{}
-		}
-		cases[first][kind] = true
-	}
 	var out []Sample
 	found := false
-	for _, name := range slices.Sorted(maps.Keys(cases)) {
-		c := sampleCase{d: d, name: name, has: cases[name]}
+	for _, c := range cases {
 		found = found || c.has["record.json"]
 		out = append(out, c.run()...)
 	}
