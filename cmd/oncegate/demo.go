@@ -149,13 +149,14 @@ func printStudies(w io.Writer, s *sandbox.Studies) {
 
 func sandboxCommand() *cobra.Command {
 	var dir, portal string
-	var verbose bool
+	var verbose, small bool
 	c := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Keep the landscape of the demo running, with its pages",
-		Long: `Start the same landscape as the demo and keep it running: the portal of an
-authority, the preview space of the provider, the pages of the operators.
-Addresses and logins are printed. Ctrl-C ends it.
+		Long: `Start the landscape of the demo and keep it running: the portal of an authority,
+the preview spaces of the providers, the pages of the operators. It has ten
+Member States and runs every built-in register over its own wire; --small starts
+the three of the demo. Addresses and logins are printed. Ctrl-C ends it.
 
 The pages speak https with certificates of a CA that is made for this run; a
 browser warns once for each address.`,
@@ -166,7 +167,7 @@ browser warns once for each address.`,
 			if verbose {
 				level = slog.LevelInfo
 			}
-			l, err := sandbox.Start(c.Context(), sandbox.Config{Dir: dir, Portal: portal, Logger: newLogger(c.ErrOrStderr(), level, "text")})
+			l, err := sandbox.Start(c.Context(), sandbox.Config{Dir: dir, Portal: portal, Everywhere: !small, Logger: newLogger(c.ErrOrStderr(), level, "text")})
 			if err != nil {
 				return err
 			}
@@ -178,6 +179,7 @@ browser warns once for each address.`,
 	}
 	c.Flags().StringVar(&dir, "dir", "", "directory for configuration and data (default: temporary)")
 	c.Flags().StringVar(&portal, "portal", "127.0.0.1:8443", "where the portal listens")
+	c.Flags().BoolVar(&small, "small", false, "three Member States only, which starts sooner")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show more of the log")
 	_ = c.MarkFlagDirname("dir")
 	return c

@@ -29,6 +29,8 @@ type eID struct {
 	keys    jose.JSONWebKeySet
 	now     func() time.Time
 
+	everywhere bool // lists the people of all Member States
+
 	mu    sync.Mutex
 	codes map[string]grant
 }
@@ -117,6 +119,9 @@ func (e *eID) choose(w http.ResponseWriter, r *http.Request) {
 	type person struct{ ID, Label, Known string }
 	var list []person
 	for _, p := range people() {
+		if p.Abroad && !e.everywhere {
+			continue
+		}
 		known := "no register knows this person"
 		if p.Register != "" {
 			known = "known to: " + p.Register

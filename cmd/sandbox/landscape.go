@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"oncegate/cmd/node"
@@ -28,6 +29,10 @@ type Config struct {
 	Prefix  string   // with Brokers: before topics and keys
 	Portal  string   // host:port of the portal; Default: a free port
 	Logger  *slog.Logger
+
+	// Everywhere adds the Member States of the other built-in registers. Default: the
+	// three alone, which is quicker.
+	Everywhere bool
 
 	// Remote leaves the nodes to the caller, who starts them from Members.
 	Remote bool
@@ -54,10 +59,11 @@ type Landscape struct {
 	pki      *pki
 	si, es   *member
 	fi       *member
+	more     []*member // with Everywhere: by country
 	services *commonServices
 	eid      *eID
 	eidURL   string
-	regs     *fakeRegisters
+	regs     *registersPlayed
 	portal   *portal
 	nodes    map[string]*running
 	servers  []*http.Server
@@ -65,6 +71,7 @@ type Landscape struct {
 	ownsDir  bool
 	ports    ports
 	notices  chan webhookEvent
+	ends     []func()                        // of what runs beside the servers
 	registry map[string]*register.Definition // those of Spain, built in
 	finnish  map[string]*register.Definition // those of Finland, its own
 }
@@ -113,7 +120,7 @@ func Start(ctx context.Context, cfg Config) (_ *Landscape, err error) {
 		return nil, err
 	}
 	if !cfg.Remote {
-		for _, m := range []*member{l.es, l.fi, l.si} {
+		for _, m := range append([]*member{l.es, l.fi, l.si}, l.more...) {
 			if err := l.StartNode(ctx, m.Name); err != nil {
 				return nil, err
 			}
@@ -144,6 +151,15 @@ func (l *Landscape) outside() error {
 			return err
 		}
 	}
+	if l.cfg.Everywhere {
+		for _, country := range slices.Sorted(maps.Keys(neighbours())) {
+			m, err := newMember(&l.ports, l.dir, country, neighbours()[country])
+			if err != nil {
+				return err
+			}
+			l.more = append(l.more, m)
+		}
+	}
 	addr := l.cfg.Portal
 	if addr == "" {
 		if addr, err = l.ports.free(); err != nil {
@@ -164,42 +180,57 @@ func (l *Landscape) outside() error {
 		return err
 	}
 	l.eidURL = "https://" + ln.Addr().String()
-	l.eid, err = newEID(l.eidURL, time.Now,
-		eIDClient{"portal", l.si.EIDSecret, l.portal.base + "/callback"},
-		// Every Member State may show previews; only Slovenia's is not used here.
-		eIDClient{l.si.Name, l.si.EIDSecret, l.si.Web + "/preview/callback"},
-		eIDClient{l.es.Name, l.es.EIDSecret, l.es.Web + "/preview/callback"},
-		eIDClient{l.fi.Name, l.fi.EIDSecret, l.fi.Web + "/preview/callback"})
+	clients := []eIDClient{{"portal", l.si.EIDSecret, l.portal.base + "/callback"}}
+	// Every Member State may show previews; only Slovenia's is not used here.
+	for _, m := range append([]*member{l.si, l.es, l.fi}, l.more...) {
+		clients = append(clients, eIDClient{m.Name, m.EIDSecret, m.Web + "/preview/callback"})
+	}
+	l.eid, err = newEID(l.eidURL, time.Now, clients...)
 	if err != nil {
 		return err
 	}
+	l.eid.everywhere = l.cfg.Everywhere
 	l.serve("eid", ln, withCSS(l.eid.handler()))
 
-	l.regs = newFakeRegisters()
+	if l.regs, err = playRegisters(l.registry, l.finnish); err != nil {
+		return err
+	}
 	if ln, err = l.listen("127.0.0.1:0"); err != nil {
 		return err
 	}
 	l.regs.base = "https://" + ln.Addr().String()
 	l.serve("registers", ln, l.regs.handler())
-	l.portal.offers = offers(l.registry)
+	if ln, err = l.listen("127.0.0.1:0"); err != nil {
+		return err
+	}
+	l.regs.database = "postgres://" + ln.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); l.regs.serveDatabase(ctx, ln, l.cfg.Logger) }()
+	l.ends = append(l.ends, func() { cancel(); <-done })
+	l.portal.offers = offers(l.registry, l.cfg.Everywhere)
 	return l.startServices()
 }
 
 // configure writes the files of both Member States.
 func (l *Landscape) configure() error {
 	on := engine{Brokers: l.cfg.Brokers, Redis: l.cfg.Redis, Prefix: l.cfg.Prefix}
-	var provide, ask []obj
-	endpoints := obj{}
+	var ask []obj
+	provide, endpoints := map[string][]obj{}, map[string]obj{} // by country
 	for _, o := range l.portal.offers {
-		provide = append(provide, obj{
+		country := o.Provider.Country
+		if endpoints[country] == nil {
+			endpoints[country] = obj{}
+		}
+		provide[country] = append(provide[country], obj{
 			"name": o.Register, "procedures": []string{o.Procedure}, "evidence_type": o.Type.Classification,
 			"provider": o.Provider.ID.String(), "register": o.Register,
 		})
 		ask = append(ask, obj{
 			"name": o.Register, "procedures": []string{o.Procedure}, "evidence_type": o.Type.Classification,
-			"provider": o.Provider.ID.String(), "country": "ES",
+			"provider": o.Provider.ID.String(), "country": country,
 		})
-		endpoints[o.Register] = obj{"url": l.regs.base + "/" + o.Register, "ca": "ca.pem", "timeout": "5s"}
+		endpoints[country][o.Register] = l.regs.settings(o.Register)
 	}
 	authority := asking()
 	names := obj{}
@@ -228,13 +259,18 @@ func (l *Landscape) configure() error {
 		return err
 	}
 	if err := l.es.configure(l.pki, on, l.eidURL, edit(l.es, obj{
-		"registers": endpoints,
+		"registers": endpoints["ES"],
 		"authority": obj{"scheme": schemeES, "id": "ES-AP-TEST", "names": obj{"EN": "Access point of Spain (sandbox)"}, "country": "ES"},
 	})); err != nil {
 		return err
 	}
-	if err := l.finland(on, edit); err != nil {
+	if err := l.finland(on, endpoints["FI"], edit); err != nil {
 		return err
+	}
+	for _, m := range l.more {
+		if err := l.neighbour(m, on, endpoints[m.Country]); err != nil {
+			return err
+		}
 	}
 	route := func(m *member, more obj, others ...*member) error {
 		var partners []obj
@@ -247,19 +283,24 @@ func (l *Landscape) configure() error {
 		}
 		return m.writeYAML("routes.yaml", o)
 	}
-	return errors.Join(
-		// How to reach Finland, the directory tells.
-		route(l.si, obj{"ask": ask}, l.es, l.fi), route(l.es, obj{"provide": provide}, l.si), route(l.fi, obj{"provide": l.finnishRoutes()}, l.si),
-		l.si.agree(l.es, l.fi), l.es.agree(l.si), l.fi.agree(l.si),
-		l.services.write(l))
+	others := append([]*member{l.es, l.fi}, l.more...)
+	provide["FI"] = append(provide["FI"], l.finnishRoutes()...) // how to reach these, the directory tells
+	err := errors.Join(route(l.si, obj{"ask": ask}, others...), l.si.agree(others...), l.services.write(l))
+	for _, m := range others {
+		err = errors.Join(err, route(m, obj{"provide": provide[m.Country]}, l.si), m.agree(l.si))
+	}
+	return err
 }
 
 // finland writes the configuration of the third Member State. Its registers are its
 // own: it has a directory of them.
-func (l *Landscape) finland(on engine, edit func(*member, obj) obj) error {
-	endpoints := obj{}
+func (l *Landscape) finland(on engine, builtIn obj, edit func(*member, obj) obj) error {
+	endpoints := maps.Clone(builtIn)
+	if endpoints == nil {
+		endpoints = obj{}
+	}
 	for name := range l.finnish {
-		endpoints[name] = obj{"url": l.regs.base + "/" + name, "ca": "ca.pem", "timeout": "5s"}
+		endpoints[name] = l.regs.settings(name)
 	}
 	if err := l.fi.configure(l.pki, on, l.eidURL, edit(l.fi, obj{
 		"registers": endpoints, "registers_dir": "registers",
@@ -271,6 +312,27 @@ func (l *Landscape) finland(on engine, edit func(*member, obj) obj) error {
 		return fmt.Errorf("writing the registers of Finland: %w", err)
 	}
 	return nil
+}
+
+// neighbours are the Member States of the other built-in registers.
+func neighbours() map[string]string {
+	return map[string]string{
+		"AT": "austria", "EE": "estonia", "IT": "italy", "LT": "lithuania", "NL": "netherlands", "PT": "portugal", "SE": "sweden",
+	}
+}
+
+// neighbour writes the configuration of one of them.
+func (l *Landscape) neighbour(m *member, on engine, endpoints obj) error {
+	if err := m.write("database.password", []byte(databasePassword+"\n")); err != nil {
+		return err
+	}
+	return m.configure(l.pki, on, l.eidURL, obj{
+		"registers": endpoints,
+		"authority": obj{
+			"scheme": "urn:oasis:names:tc:ebcore:partyid-type:unregistered:" + m.Country, "id": m.Country + "-AP-TEST",
+			"names": obj{"EN": "Access point of " + strings.ToUpper(m.Name[:1]) + m.Name[1:] + " (sandbox)"}, "country": m.Country,
+		},
+	})
 }
 
 func (l *Landscape) finnishRoutes() []obj {
@@ -380,6 +442,11 @@ func (l *Landscape) member(name string) *member {
 	case Finland:
 		return l.fi
 	}
+	for _, m := range l.more {
+		if m.Name == name {
+			return m
+		}
+	}
 	return l.es
 }
 
@@ -391,6 +458,9 @@ func (l *Landscape) Close() error {
 	}
 	for _, s := range l.servers {
 		errs = append(errs, s.Close())
+	}
+	for _, end := range l.ends {
+		end()
 	}
 	if l.client != nil {
 		l.client.CloseIdleConnections()
@@ -407,7 +477,7 @@ type Address struct{ What, URL, Note string }
 
 // Addresses lists them, with the logins of the operators.
 func (l *Landscape) Addresses() []Address {
-	return []Address{
+	out := []Address{
 		{"portal", l.portal.base + "/", "begin here: choose a procedure"},
 		{"eID", l.eidURL, "asks you who you want to be"},
 		{"preview space of Spain", l.es.Web + "/preview/", "where the portal sends you"},
@@ -418,4 +488,9 @@ func (l *Landscape) Addresses() []Address {
 		{"common services", l.services.base, "evidence broker and directory of data services"},
 		{"API of Slovenia", l.si.API + "/openapi.json", "what portals use"},
 	}
+	for _, m := range l.more {
+		name := strings.ToUpper(m.Name[:1]) + m.Name[1:]
+		out = append(out, Address{"operator of " + name, m.API + "/operator/", "operator / " + m.Operator})
+	}
+	return out
 }

@@ -245,6 +245,9 @@ func personal(t testing.TB) []string {
 		}
 	}
 	for _, p := range people() {
+		if p.Abroad { // not in this landscape
+			continue
+		}
 		add("sandbox-" + p.ID) // its name at the eID
 		if n := p.Subject.Natural; n != nil {
 			for _, w := range []string{n.FamilyName, n.GivenName, n.Identifier, path.Base(n.Identifier)} {
@@ -259,6 +262,9 @@ func personal(t testing.TB) []string {
 	}
 	var replies []string
 	for _, p := range people() {
+		if p.Abroad {
+			continue
+		}
 		of, err := fs.Glob(registers.FS, path.Join(p.Register, "testdata/found.*.xml")) // none for who is in no register
 		if err != nil {
 			t.Fatal(err)

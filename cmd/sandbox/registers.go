@@ -2,51 +2,37 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"fmt"
-	"io"
 	"io/fs"
+	"log/slog"
+	"maps"
+	"net"
 	"net/http"
-	"path"
-	"strconv"
-	"strings"
-	"sync"
+	"net/http/httptest"
+	"slices"
 	"time"
 
-	"oncegate/connectors/registers"
-	"oncegate/connectors/xmldoc"
+	"oncegate/connectors/register"
+	"oncegate/connectors/register/pgfake"
 )
 
-// fakeRegisters are the national registers of the landscape. They answer the
-// real wire of each built-in register with the register's own samples: the
-// sample of a found record for the person it belongs to, that of an unknown
-// person for everybody else.
-type fakeRegisters struct {
-	base string
-
-	mu      sync.Mutex
-	calls   map[string]int
-	failing int           // so many calls still answer with the sample of a fault
-	delay   time.Duration // before every answer
-}
-
-func newFakeRegisters() *fakeRegisters { return &fakeRegisters{calls: map[string]int{}} }
-
-// fail makes the next n calls fail as the register's sample of a fault does.
-func (f *fakeRegisters) fail(n int) { f.mu.Lock(); f.failing = n; f.mu.Unlock() }
-
-// count returns how often a register was asked.
-func (f *fakeRegisters) count(name string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.calls[name]
+// registersPlayed are the national registers of the landscape. Each is played by
+// its own samples over its own wire: the person of a sample is known, nobody else.
+type registersPlayed struct {
+	base     string // https URL of those over HTTP
+	database string // postgres URL of those that are databases, without the name
+	fakes    map[string]*register.Fake
+	defs     map[string]*register.Definition
 }
 
 const (
-	maxQuery = 64 << 10
-
 	sampleReady = "2026-09-15" // in the sample of the archive
 	readyDays   = 10
+
+	databaseUser     = "oncegate"
+	databasePassword = "sandbox" // of a database that holds no data, on loopback
 )
 
 //go:embed finland
@@ -62,93 +48,106 @@ func finnishRegisters() fs.FS {
 	return sub
 }
 
-func (f *fakeRegisters) handler() http.Handler {
+func playRegisters(defs ...map[string]*register.Definition) (*registersPlayed, error) {
+	r := &registersPlayed{fakes: map[string]*register.Fake{}, defs: map[string]*register.Definition{}}
+	for _, some := range defs {
+		for name, d := range some {
+			f, err := register.NewFake(d)
+			if err != nil {
+				return nil, fmt.Errorf("playing a register: %w", err)
+			}
+			r.fakes[name], r.defs[name] = f, d
+		}
+	}
+	if archive, ok := r.fakes["archive"]; ok {
+		archive.Prefer("deferred") // it has to look for the paper first
+	}
+	return r, nil
+}
+
+// fail makes the next n calls of every register fail as its sample of a fault does.
+func (r *registersPlayed) fail(n int) {
+	for _, f := range r.fakes {
+		f.Fail(n)
+	}
+}
+
+// count returns how often a register was asked.
+func (r *registersPlayed) count(name string) int { return r.fakes[name].Calls() }
+
+func (r *registersPlayed) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /births/civil-status/v3", f.answer("births", "application/soap+xml; charset=utf-8", func(r *http.Request) (string, error) {
-		return textOf(r, "PersonNumber")
-	}, "test-00017-lm"))
-	mux.HandleFunc("POST /residence/population/v2/residence-search", f.answer("residence", "application/xml", func(r *http.Request) (string, error) {
-		return textOf(r, "Number")
-	}, "test-00042-op"))
-	mux.HandleFunc("GET /companies/companies/v1/{number}/extract", f.answer("companies", "application/xml; charset=utf-8", func(r *http.Request) (string, error) {
-		return r.PathValue("number"), nil
-	}, "test-B-00731"))
-	surname := func(r *http.Request) (string, error) { return textOf(r, "Surname") }
-	finnish := finnishRegisters()
-	mux.HandleFunc("POST /diplomas/degrees/v1/search", f.answerFrom(finnish, "diplomas", "application/xml", surname, "Marwick-Testa", "found"))
-	mux.HandleFunc("POST /archive/archive/v1/degrees", f.answerFrom(finnish, "archive", "application/xml", surname, "Marwick-Testa", "deferred"))
+	for name, f := range r.fakes {
+		var h http.Handler = f
+		if name == "archive" {
+			h = soon(f)
+		}
+		mux.Handle("/"+name+"/", http.StripPrefix("/"+name, h))
+		mux.Handle("/"+name, http.StripPrefix("/"+name, h))
+	}
 	return mux
 }
 
-// textOf reads the query as a register would and returns one element's text.
-func textOf(r *http.Request, local string) (string, error) {
-	doc, err := xmldoc.Parse(io.LimitReader(r.Body, maxQuery), xmldoc.Limits{})
-	if err != nil {
-		return "", fmt.Errorf("reading the query: %w", err)
-	}
-	found := ""
-	var visit func(e xmldoc.Element)
-	visit = func(e xmldoc.Element) {
-		if e.Name().Local == local {
-			found = e.Text()
-		}
-		for c := range e.Children() {
-			visit(c)
-		}
-	}
-	visit(doc.Root())
-	return strings.TrimSpace(found), nil
+// soon moves what is prepared on request some days from now, away from the sample's day.
+func soon(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := httptest.NewRecorder()
+		next.ServeHTTP(rec, r)
+		maps.Copy(w.Header(), rec.Header())
+		w.WriteHeader(rec.Code)
+		day := time.Now().UTC().AddDate(0, 0, readyDays).Format(time.DateOnly)
+		_, _ = w.Write(bytes.ReplaceAll(rec.Body.Bytes(), []byte(sampleReady), []byte(day))) // the caller may be gone
+	})
 }
 
-func (f *fakeRegisters) answer(name, media string, whom func(*http.Request) (string, error), known string) http.HandlerFunc {
-	return f.answerFrom(registers.FS, name, media, whom, known, "found")
+// settings say how the gateway reaches one of the registers.
+func (r *registersPlayed) settings(name string) obj {
+	if r.defs[name].Transport == "sql" {
+		return obj{"url": r.database + "/" + name, "user": databaseUser, "password_file": "database.password", "timeout": "5s"}
+	}
+	out := obj{"url": r.base + "/" + name, "ca": "ca.pem", "timeout": "5s"}
+	if r.defs[name].OfXRoad() {
+		out["xroad"] = obj{"client": "EE/GOV/10000000/sandbox"}
+	}
+	return out
 }
 
-// answerFrom answers with the samples of a register, for the person it knows with
-// the given one.
-func (f *fakeRegisters) answerFrom(samples fs.FS, name, media string, whom func(*http.Request) (string, error), known, knows string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
-		f.calls[name]++
-		failing := f.failing > 0
-		if failing {
-			f.failing--
+// serveDatabase plays the registers that are databases, until ctx ends. Statements
+// tell them apart: one register has one.
+func (r *registersPlayed) serveDatabase(ctx context.Context, ln net.Listener, log *slog.Logger) {
+	name := ""
+	for _, n := range slices.Sorted(maps.Keys(r.defs)) {
+		if r.defs[n].Transport == "sql" {
+			name = n
 		}
-		delay := f.delay
-		f.mu.Unlock()
-		if delay > 0 {
-			select {
-			case <-time.After(delay):
-			case <-r.Context().Done():
-				return
-			}
-		}
-		sample := "fault"
-		if !failing {
-			who, err := whom(r)
+	}
+	fake := r.fakes[name]
+	conf := pgfake.Config{
+		User: databaseUser, Password: databasePassword,
+		Columns: func(string) ([]pgfake.Column, error) {
+			answers, err := fake.Answers()
 			if err != nil {
-				http.Error(w, err.Error(), http.StatusBadRequest)
-				return
+				return nil, err
 			}
-			if sample = "notfound"; who == known {
-				sample = knows
+			return pgfake.Columns(answers...)
+		},
+		Rows: func(_ context.Context, _ string, args []*string) ([][]*string, error) {
+			answers, err := fake.Answers()
+			if err != nil {
+				return nil, err
 			}
-		}
-		body, err := fs.ReadFile(samples, path.Join(name, "testdata", sample+".reply.xml"))
-		if err != nil {
-			http.Error(w, "no such sample", http.StatusInternalServerError)
-			return
-		}
-		status := http.StatusOK
-		if text, err := fs.ReadFile(samples, path.Join(name, "testdata", sample+".reply.status")); err == nil {
-			if status, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil {
-				status = http.StatusInternalServerError
+			columns, err := pgfake.Columns(answers...)
+			if err != nil {
+				return nil, err
 			}
-		}
-		// What is prepared on request is ready some days from now, not from the sample's day.
-		body = bytes.ReplaceAll(body, []byte(sampleReady), []byte(time.Now().UTC().AddDate(0, 0, readyDays).Format(time.DateOnly)))
-		w.Header().Set("Content-Type", media)
-		w.WriteHeader(status)
-		_, _ = w.Write(body) // the caller may be gone
+			rows, err := fake.Rows(args)
+			if err != nil {
+				return nil, &pgfake.Error{Code: "57P03", Message: "the database is starting up"}
+			}
+			return pgfake.Rows(columns, rows)
+		},
+	}
+	if err := pgfake.Serve(ctx, ln, conf); err != nil && ctx.Err() == nil {
+		log.ErrorContext(ctx, "the fake database ended", "error", err)
 	}
 }

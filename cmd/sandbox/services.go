@@ -126,6 +126,9 @@ func requirementURI(id string) string {
 func (s *commonServices) slovenia(l *Landscape) obj {
 	var requirements, procedures []obj
 	for i, o := range l.portal.offers {
+		if o.Provider.Country != "ES" {
+			continue
+		}
 		requirements = append(requirements, obj{"id": o.Requirement.ID, "names": names(o.Requirement.Names)})
 		needs := []string{o.Requirement.ID}
 		if o.Procedure == "T2" {
@@ -144,6 +147,9 @@ func (s *commonServices) slovenia(l *Landscape) obj {
 func (s *commonServices) spain(l *Landscape) obj {
 	var types, proofs, providers, services []obj
 	for i, o := range l.portal.offers {
+		if o.Provider.Country != "ES" { // a Member State states its own data only
+			continue
+		}
 		types = append(types, obj{"id": o.Type.Classification, "titles": names(o.Type.Titles)})
 		proofs = append(proofs, obj{
 			"id": fmt.Sprintf("%s%02d", optionSpare, i+1), "requirements": []string{o.Requirement.ID}, "names": names(o.Type.Titles),

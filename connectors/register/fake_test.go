@@ -55,7 +55,7 @@ func TestAFakePlaysARegister(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := connect(t, name, fake, func(e *register.Endpoint) {
-				if bytes.Contains(sample(t, name+"/register.yaml"), []byte("xroad:")) {
+				if def.OfXRoad() {
 					e.XRoad = register.XRoad{Client: "EE/GOV/10000000/portal"}
 				}
 			})
@@ -84,10 +84,12 @@ func TestAFakePlaysARegister(t *testing.T) {
 				private.Subject.Legal.Identifier, private.Subject.Legal.Name = "SI/ES/nobody", "Nobody Ltd"
 			}
 			q.Private = canon.Clear(*private)
+			m.ID = canon.MessageID(canon.DeriveUUID("somebody else", name))
 			if rec := s.outcome(t, m); rec.Outcome != canon.RecordNotFound {
 				t.Errorf("somebody else: outcome %s %s %s, want not-found", rec.Outcome, rec.Code, rec.Detail)
 			}
-			fake.Fail(1)
+			fake.Fail(9)
+			m.ID = canon.MessageID(canon.DeriveUUID("down", name))
 			if _, err := s.connector.Handle(t.Context(), m); err == nil || canon.AsFault(err).Kind != canon.Unavailable {
 				t.Errorf("a register that is down: %v, want it tried again", err)
 			}
