@@ -109,6 +109,8 @@ func forbidden(room, imp string) string {
 		return "PostgreSQL has one room, and its fake another"
 	case (strings.HasPrefix(imp, "github.com/pkg/sftp") || strings.HasPrefix(imp, "golang.org/x/crypto/ssh")) && !under(room, "connectors/register/filedrop"):
 		return "SFTP has one room"
+	case (strings.HasPrefix(imp, "codeberg.org/go-pdf") || strings.HasPrefix(imp, "codeberg.org/go-fonts") || strings.HasPrefix(imp, "golang.org/x/image")) && !under(room, "connectors/pdf"):
+		return "PDF has one room"
 	case strings.HasPrefix(imp, "github.com/beevik/etree") && !under(room, "connectors/xmldoc"):
 		return "etree has one room"
 	case imp == "net/http" && !under(room, "gateway/api", "gateway/web", "connectors/edelivery", "connectors/register", "connectors/directory", "connectors/netguard") ||
