@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -203,9 +204,10 @@ func traced() (*httptrace.ClientTrace, *callTrace) {
 }
 
 // fate is what became of a request that got no reply.
-func (t *callTrace) fate(ctx context.Context) care.Fate {
+func (t *callTrace) fate(ctx context.Context, err error) care.Fate {
 	switch {
-	case !t.connected.Load():
+	case !t.connected.Load(), strings.Contains(err.Error(), "cannot rewind body"):
+		// net/http says the latter of an idle connection that ended before it was used.
 		return care.Untouched
 	case !t.heard.Load() && ctx.Err() == nil:
 		return care.Cut

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -39,11 +41,44 @@ func (r *raw) document() (*xmldoc.Document, error) {
 		}
 	}
 	doc, err := xmldoc.ParseAs(r.body, as, xmldoc.Limits{})
-	var pe *xmldoc.ParseError
-	if errors.As(err, &pe) && pe.Reason == xmldoc.ReasonEncoding && r.encoding == xmldoc.EncodingUnset {
-		return nil, fmt.Errorf("%w%s", err, encodingRemedy)
+	if pe, ok := errors.AsType[*xmldoc.ParseError](err); ok {
+		return nil, &formError{pe, r.encoding == xmldoc.EncodingUnset}
 	}
 	return doc, err
+}
+
+// A formError is a document that cannot be read. Its text is the place and the rule,
+// and no name of the document: a register that writes nonsense may write a person
+// there.
+type formError struct {
+	*xmldoc.ParseError
+	mendable bool // reply.encoding may help
+}
+
+func (e *formError) Error() string {
+	text := fmt.Sprintf("xml:%d:%d: %s", e.Line, e.Col, e.Reason)
+	if e.Reason != xmldoc.ReasonEncoding {
+		return text
+	}
+	if e.Declared == "" || encodingWord.MatchString(e.Declared) {
+		text += ": " + e.Msg
+	}
+	if e.mendable {
+		text += encodingRemedy
+	}
+	return text
+}
+
+func (e *formError) Unwrap() error { return e.ParseError }
+
+var encodingWord = regexp.MustCompile(`^(?i:utf|iso|windows|cp|ibm|ucs|koi8|us-ascii|gb|big|euc|shift|latin)[-_:0-9]{0,12}(?i:le|be|jis|jp|kr|cn|tw|ucs|[rueik])?[-_0-9]{0,3}$`)
+
+// encodingName is a name that is like one of an encoding, in quotes.
+func encodingName(s string) string {
+	if !encodingWord.MatchString(s) {
+		return "what is no name of an encoding"
+	}
+	return strconv.Quote(s)
 }
 
 // charset is the encoding that the content type gives to a document that names none.
@@ -54,10 +89,7 @@ func (r *raw) charset() (xmldoc.Encoding, error) {
 		return xmldoc.EncodingUnset, nil
 	}
 	differ := func(other string) error {
-		if len(charset) > 40 {
-			charset = charset[:40]
-		}
-		return fmt.Errorf("the content type says %q, the document %q%s", charset, other, encodingRemedy)
+		return fmt.Errorf("the content type says %s, the document %s%s", encodingName(charset), encodingName(other), encodingRemedy)
 	}
 	mark, declared := xmldoc.Marked(r.body)
 	as, known := xmldoc.EncodingNamed(charset)
@@ -73,7 +105,7 @@ func (r *raw) charset() (xmldoc.Encoding, error) {
 			return 0, differ(declared)
 		}
 	case !known:
-		return 0, fmt.Errorf("the content type says %q, which is not read%s", charset, encodingRemedy)
+		return 0, fmt.Errorf("the content type says %s, which is not read%s", encodingName(charset), encodingRemedy)
 	case utf8.Valid(r.body) && as != xmldoc.UTF8 && as != xmldoc.USASCII && !ascii(r.body):
 		return 0, differ(xmldoc.UTF8.String())
 	default:

@@ -3,6 +3,7 @@ package register
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +67,7 @@ func (c *Connector) pages(m canon.Message, res result) result {
 	if res.outcome != outcomeFound {
 		return res
 	}
+	res.with = slices.Clone(res.with) // the cache gives the same result to others
 	for i := range res.with {
 		a := &res.with[i]
 		if a.def.page == "" {

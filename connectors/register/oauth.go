@@ -44,8 +44,9 @@ type tokens struct {
 	conf   clientcredentials.Config
 	client *http.Client
 	now    func() time.Time
-	turn   chan struct{} // who holds it may look at token
+	turn   chan struct{} // who holds it may look at what follows
 	token  *oauth2.Token // nil: none
+	inARow int           // tokens that the register refused, without one that it took in between
 }
 
 // renewBefore is how long before its end a token is not used any more: a call takes time.
@@ -65,15 +66,15 @@ func newTokens(o *OAuth, client *http.Client, now func() time.Time) *tokens {
 	return t
 }
 
-// get returns the token that is good, other than the one that was refused.
-func (t *tokens) get(ctx context.Context, refused string) (string, error) {
+// get returns a token that is good.
+func (t *tokens) get(ctx context.Context) (string, error) {
 	select {
 	case t.turn <- struct{}{}:
 		defer func() { <-t.turn }()
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	if k := t.token; k != nil && k.AccessToken != refused && (k.Expiry.IsZero() || t.now().Add(renewBefore).Before(k.Expiry)) {
+	if k := t.token; k != nil && (k.Expiry.IsZero() || t.now().Add(renewBefore).Before(k.Expiry)) {
 		return k.AccessToken, nil
 	}
 	t.token = nil
@@ -90,6 +91,23 @@ func (t *tokens) get(ctx context.Context, refused string) (string, error) {
 	return k.AccessToken, nil
 }
 
+// told says what the register did with a token. again says that another token may be
+// tried: a server may end one before its time. It is tried once, not with every query.
+func (t *tokens) told(token string, refused bool) (again bool) {
+	t.turn <- struct{}{} // nobody holds it for longer than a call for a token
+	defer func() { <-t.turn }()
+	if !refused {
+		t.inARow = 0
+		return false
+	}
+	if t.token == nil || t.token.AccessToken != token {
+		return true // another query had it renewed
+	}
+	t.token = nil
+	t.inARow++
+	return t.inARow == 1
+}
+
 // tokenError keeps what the server wrote out of logs: it may repeat a secret.
 func tokenError(err error) error {
 	var re *oauth2.RetrieveError
@@ -98,7 +116,7 @@ func tokenError(err error) error {
 	}
 	var ue *url.Error
 	if errors.As(err, &ue) {
-		return fmt.Errorf("calling the authorisation server: %w", ue.Err)
+		return fmt.Errorf("calling the authorisation server: %w", broken(ue.Err))
 	}
 	return errors.New("the answer of the authorisation server is no token")
 }

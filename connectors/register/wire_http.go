@@ -3,13 +3,16 @@ package register
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"os"
 	"strings"
 
 	"oncegate/connectors/register/care"
@@ -45,24 +48,34 @@ func (w *httpWire) send(ctx context.Context, r *request) (*raw, http.Header, err
 	if w.tokens == nil {
 		return w.sendWith(ctx, r, "")
 	}
-	refused := ""
-	for {
-		token, err := w.tokens.get(ctx, refused)
-		if err != nil {
-			return nil, nil, &callError{outcome: outcomeUnavailable, detail: "there is no token for the register", err: err, fate: care.Untouched}
-		}
-		reply, header, err := w.sendWith(ctx, r, token)
-		if err != nil || reply.status != http.StatusUnauthorized || refused != "" {
-			return reply, header, err
-		}
-		refused = token // a server may end a token before its time; the register did nothing
+	token, err := w.tokens.get(ctx)
+	if err != nil {
+		return nil, nil, &callError{outcome: outcomeUnavailable, detail: "there is no token for the register", err: err, fate: care.Untouched}
 	}
+	reply, header, err := w.sendWith(ctx, r, token)
+	if err != nil {
+		return nil, nil, err
+	}
+	if w.tokens.told(token, reply.status == http.StatusUnauthorized) {
+		// The register did nothing. The repetition is a call like any other: the
+		// register's budget counts it.
+		e := statusError(reply.status)
+		e.fate = care.Untouched
+		return nil, nil, e
+	}
+	return reply, header, nil
 }
 
 func (w *httpWire) sendWith(ctx context.Context, r *request, token string) (*raw, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, strings.TrimRight(w.endpoint.URL, "/")+r.target, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, nil, &callError{outcome: outcomeInvalid, detail: "the request cannot be made"} // err would quote the URL
+	}
+	if r.method == http.MethodGet {
+		// net/http sends a GET again by itself when a connection ends, unless it has a
+		// body that cannot be had again: no budget would count that, and the register may
+		// have done what was asked.
+		req.Body, req.GetBody = io.NopCloser(strings.NewReader("")), nil
 	}
 	req.Header = r.header.Clone()
 	if req.Header == nil {
@@ -81,24 +94,45 @@ func (w *httpWire) sendWith(ctx context.Context, r *request, token string) (*raw
 	trace, told := traced()
 	res, err := w.client.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		var ue *url.Error // quotes the URL, which may name a person
-		if errors.As(err, &ue) {
-			err = ue.Err
-		}
-		return nil, nil, &callError{outcome: outcomeUnavailable, detail: "the register does not answer", err: err, fate: told.fate(ctx)}
+		return nil, nil, &callError{outcome: outcomeUnavailable, detail: "the register does not answer", err: broken(err), fate: told.fate(ctx, err)}
 	}
 	defer res.Body.Close()
 	limit := w.endpoint.MaxReply
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, nil, &callError{outcome: outcomeUnavailable, detail: "the reply broke off", err: err}
+		return nil, nil, &callError{outcome: outcomeUnavailable, detail: "the reply broke off", err: broken(err)}
 	case int64(len(body)) > limit:
 		return nil, nil, &callError{outcome: outcomeInvalid, detail: fmt.Sprintf("the reply is larger than %d bytes", limit)}
 	}
 	reply := &raw{status: res.StatusCode, media: res.Header.Get("Content-Type"), body: body}
 	reply.form = checkForm(res.Header, len(body) == 0, w.accepts)
 	return reply, res.Header, nil
+}
+
+var errBroken = errors.New("what came over the connection is no HTTP, or broke off")
+
+// broken is what of an error of net/http may be told: the rest quotes the URL or what
+// the peer wrote, and either may name a person.
+func broken(err error) error {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		err = ue.Err
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return e
+	}
+	for _, known := range []error{context.DeadlineExceeded, context.Canceled, io.EOF, io.ErrUnexpectedEOF, http.ErrSchemeMismatch} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return os.ErrDeadlineExceeded
+	}
+	return errBroken
 }
 
 // checkForm refuses replies that are not what they claim to be.

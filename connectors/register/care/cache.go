@@ -53,7 +53,7 @@ func (c *Cache[V]) Get(question []byte) (v V, at time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.held[c.key(question)]
-	if !ok || c.now().Sub(e.at) >= c.term {
+	if !ok || c.over(e, c.now()) {
 		return v, at, false
 	}
 	return e.value, e.at, true
@@ -71,13 +71,13 @@ func (c *Cache[V]) Put(question []byte, v V, size int) {
 	k := c.key(question)
 	c.remove(k)
 	for c.size+size > maxCached {
-		oldest, at := k, now
+		var oldest *[sha256.Size]byte
 		for other, e := range c.held {
-			if !e.at.After(at) {
-				oldest, at = other, e.at
+			if oldest == nil || e.at.Before(c.held[*oldest].at) {
+				oldest = &other
 			}
 		}
-		c.remove(oldest)
+		c.remove(*oldest)
 	}
 	c.held[k] = cached[V]{v, size, now}
 	c.size += size
@@ -100,9 +100,15 @@ func (c *Cache[V]) tidy() {
 	c.sweep = time.AfterFunc(c.term/4+time.Millisecond, c.tidy)
 }
 
+// over says that an answer must not be given any more. One of the future is of a clock
+// that was set back: nobody knows how old it is.
+func (c *Cache[V]) over(e cached[V], now time.Time) bool {
+	return now.Sub(e.at) >= c.term || e.at.After(now)
+}
+
 func (c *Cache[V]) drop(now time.Time) {
 	for k, e := range c.held {
-		if now.Sub(e.at) >= c.term {
+		if c.over(e, now) {
 			c.remove(k)
 		}
 	}

@@ -141,7 +141,14 @@ func (g *Guard) Call(ctx context.Context, id string, one func(ctx context.Contex
 			return err
 		}
 	}
+	over := false
+	defer func() {
+		if !over { // it panics, which proves nothing; the next call may probe
+			g.breaker.report(false, true)
+		}
+	}()
 	fate, stopped := g.attempts(ctx, p, probe, waited, one)
+	over = true
 	state, opened := g.breaker.report(fate != Answered, stopped)
 	if opened {
 		g.with.Log.WarnContext(ctx, "register is spared", "register", g.with.Register, "fate", fate.String(), "for", g.with.Terms.Breaker.Open.String())
@@ -219,8 +226,7 @@ func (g *Guard) attempts(ctx context.Context, p *pass, probe bool, waited time.D
 	defer cancel()
 	for n := 1; ; n++ {
 		start := g.with.Now()
-		fate = one(limit)
-		p.done(ctx)
+		fate = within(ctx, p, func() Fate { return one(limit) })
 		g.with.Observe(Observation{Register: g.with.Register, Call: fate, Waited: waited, Took: g.with.Now().Sub(start)})
 		if fate != Answered && safe && ctx.Err() != nil {
 			return fate, true
@@ -239,6 +245,12 @@ func (g *Guard) attempts(ctx context.Context, p *pass, probe bool, waited time.D
 		}
 		p, waited = next, g.with.Now().Sub(start)
 	}
+}
+
+// within makes a call in its place, which is free afterwards even where the call panics.
+func within(ctx context.Context, p *pass, one func() Fate) Fate {
+	defer p.done(ctx)
+	return one()
 }
 
 // Defer is the time to tell a requester: the opening, the calls that were put off

@@ -16,7 +16,7 @@ func (g *Guard) Earlier(ctx context.Context, id string) ([]byte, error) {
 	until := g.with.Now().Add(g.with.Terms.Timeout)
 	for {
 		// To look is to claim for a moment.
-		state, stored, err := g.with.Asked.Claim(ctx, g.key(id), digest, time.Second)
+		state, stored, err := g.with.Asked.Claim(ctx, g.key(id), digest, look)
 		if err != nil {
 			return nil, err
 		}
@@ -39,16 +39,26 @@ const digest = "call"
 
 func (g *Guard) key(id string) string { return g.with.Register + " " + id }
 
-// claim remembers a call before it is made.
+// look is how long Earlier takes a key.
+const look = time.Second
+
+// claim remembers a call before it is made. Another process may just be looking.
 func (g *Guard) claim(ctx context.Context, id string) error {
-	state, _, err := g.with.Asked.Claim(ctx, g.key(id), digest, g.with.Remember)
-	if err != nil {
-		return err
+	until := g.with.Now().Add(look + look/2)
+	for {
+		state, _, err := g.with.Asked.Claim(ctx, g.key(id), digest, g.with.Remember)
+		switch {
+		case err != nil:
+			return err
+		case state == stateClaimed:
+			return nil
+		case state != stateBusy || !g.with.Now().Before(until):
+			return ErrFate
+		}
+		if err := pause(ctx, look/4, nil); err != nil {
+			return err
+		}
 	}
-	if state != stateClaimed {
-		return ErrFate
-	}
-	return nil
 }
 
 func (g *Guard) release(ctx context.Context, id string) {
