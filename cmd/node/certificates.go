@@ -105,6 +105,9 @@ func (c *Config) tlsFiles() map[string]tlsFile {
 			if e.Cert != "" {
 				out["registers."+name] = tlsFile{e.Cert, e.Key}
 			}
+			if e.WSSE != nil && e.WSSE.SignCert != "" {
+				out["registers."+name+".wsse"] = tlsFile{e.WSSE.SignCert, e.WSSE.SignKey}
+			}
 		}
 	}
 	return out

@@ -156,7 +156,10 @@ func (c *Config) secretFiles() map[string]string {
 	}
 	for place, f := range c.tlsFiles() {
 		key := place + ".tls_key"
-		if strings.HasPrefix(place, "registers.") {
+		switch {
+		case strings.HasPrefix(place, "registers.") && strings.HasSuffix(place, ".wsse"):
+			key = place + ".sign_key"
+		case strings.HasPrefix(place, "registers."):
 			key = place + ".client_key"
 		}
 		out[key] = f.key
