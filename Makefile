@@ -72,7 +72,7 @@ bench: build ## the figures of docs/performance.md
 bench-as4: ## the AS4 figures: beside phase4, bare cryptography, OpenSSL; 1 GiB, 10,000 partners (java, mvn; libssl-dev)
 	@testdata/bench/as4.sh
 
-bench-mapping: ## the mapping language: beside encoding/xml, etree, and the same mapping in XSLT by xsltproc and Saxon (xsltproc; java, mvn)
+bench-mapping: ## the mapping language: beside encoding/xml, etree, and the same mapping in XSLT by xsltproc and Saxon; the rate of a register, counted (xsltproc; java, mvn; redis)
 	@testdata/bench/mapping.sh
 
 fuzz: ## every fuzz target for FUZZTIME (60s) each

@@ -3,7 +3,8 @@
 #
 # Builds testdata/bench/mapping and lets it measure, one thread at a time; the table
 # goes to standard output. xsltproc (Debian) and Saxon-HE (Maven) are left out with a
-# line where they cannot be had. A minute and a half; let nothing else run.
+# line where they cannot be had. Then the rate of a register is counted on a real
+# redis-server. Two minutes; let nothing else run.
 #
 #   BENCH_ROUNDS  rounds of the comparisons; default 7
 #   BENCH_WARM    time to warm the JVM up, for each of the two documents; default 10s
@@ -41,3 +42,18 @@ fi
 [[ ${BENCH_DOCS:-} = 1 ]] && args+=(-docs docs/performance.md)
 
 "$out/mapping/bench" -dir testdata/bench/mapping -out "$out/mapping" -load "$load" -rounds "${BENCH_ROUNDS:-7}" -warm "${BENCH_WARM:-10s}" "${args[@]}"
+
+# The agreed rate of a register, counted: 100,000 calls of four instances that share
+# one real Redis.
+services=testdata/services/services.sh
+before=$("$services" status)
+if "$services" start redis >"$out/mapping/redis.txt" 2>&1; then
+  eval "$("$services" env)"
+  echo "bench-mapping: 100,000 calls within the rate of a register" >&2
+  ONCEGATE_TEST_RATE=${BENCH_RATE:-5000} "$go" test -count=1 -v -timeout 5m -run '^TestAHundredThousandCallsOverRedis$' ./cmd/node >"$out/mapping/rate.txt" 2>&1 ||
+    { cat "$out/mapping/rate.txt"; exit 1; }
+  sed -n 's/^ *care_test.go:[0-9]*: /Rate of a register: /p' "$out/mapping/rate.txt"
+  if ! grep -q ' runs, ' <<<"$before"; then "$services" stop >/dev/null 2>&1 || true; fi
+else
+  echo "bench-mapping: no redis-server: the rate is not counted" >&2
+fi
