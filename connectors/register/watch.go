@@ -97,7 +97,7 @@ func (c *Connector) record(ctx context.Context, in any, reply *raw) {
 	if strings.Contains(reply.media, "json") {
 		kase.Body = reply.body
 	} else {
-		doc, err := reply.document()
+		doc, err := reply.soap() // with the parts of a multipart in their places
 		if err != nil {
 			return // what cannot be read cannot be rid of persons
 		}

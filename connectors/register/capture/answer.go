@@ -52,26 +52,40 @@ func (w *xmlWriter) element(e xmldoc.Element, outer map[string]string) {
 		}
 		return prefix + ":" + local
 	}
-	tag := qname(e.Node().Prefix(), name.Local)
+	tag := qname(e.Node().Prefix(), w.name(name.Local))
 	need(e.Node().Prefix(), name.Space)
 	var attrs strings.Builder
+	var there []Step
 	for a := e.Node().FirstAttr(); !a.IsZero(); a = a.NextAttr() {
 		n, value := a.Name(), a.Value()
-		if a.Prefix() != "" {
-			need(a.Prefix(), n.Space)
-		}
 		if n.Space == xsiSpace { // types and nil say nothing of a person, and the rules may ask for them
-			if prefix, _, has := strings.Cut(value, ":"); has {
-				if q, ok := e.ResolveQName(value); ok {
+			if value = strings.TrimSpace(value); n.Local == "type" {
+				q, ok := e.ResolveQName(value)
+				if prefix, _, has := strings.Cut(value, ":"); ok && has {
 					need(prefix, q.Space)
+					value = qname(prefix, w.name(q.Local))
+				} else if ok {
+					value = w.name(q.Local)
+				} else {
+					continue
 				}
+			} else if n.Local != "nil" || !slices.Contains([]string{"true", "false", "1", "0"}, value) {
+				continue // where a schema is, or what is none of the two
 			}
 		} else {
 			w.path = append(w.path, Step{n.Space, n.Local, true})
 			value = w.names.text(w.rules.of(w.path), value, w.swap)
 			w.path = w.path[:len(w.path)-1]
 		}
-		fmt.Fprintf(&attrs, " %s=\"%s\"", qname(a.Prefix(), n.Local), escape(value, true))
+		written := Step{n.Space, w.name(n.Local), true}
+		if slices.Contains(there, written) {
+			continue // two that masking made one
+		}
+		there = append(there, written)
+		if a.Prefix() != "" {
+			need(a.Prefix(), n.Space)
+		}
+		fmt.Fprintf(&attrs, " %s=\"%s\"", qname(a.Prefix(), written.Local), escape(value, true))
 	}
 	w.out.WriteString("<" + tag)
 	slices.Sort(declared)
@@ -134,9 +148,9 @@ func (w *jsonWalker) value(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
-		for k, member := range v {
+		for k, m := range v {
 			w.path = append(w.path, Step{Local: jsonxml.Name(k)})
-			out[k] = w.value(member)
+			out[member(k, out)] = w.value(m)
 			w.path = w.path[:len(w.path)-1]
 		}
 		return out

@@ -207,6 +207,7 @@ func TestARecorderKeepsSamples(t *testing.T) {
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(answer))
 	f.Add([]byte(`{"person":{"number":"1"}}`))
+	f.Add([]byte(`<a n1234567="" n7654321=""/>`))
 	rules := sound(f)
 	p := names(f, 1)
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -221,4 +222,110 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
+}
+
+// Where persons stand in names and in places that nobody meant for them, the case is
+// rid of them or is not kept.
+func TestPersonsInStrangePlaces(t *testing.T) {
+	const xsi = `xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"`
+	query := func() any {
+		var q any
+		if err := json.Unmarshal([]byte(`{"register":"lv","message":"m-1","requester":{"id":{"id":"u"}},
+			"subject":{"natural":{"identifier":"ES/SI/test-1700","familyName":"Kranjec","givenName":"Lucía","birthDate":"1994-03-17"}}}`), &q); err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	for rule, tc := range map[string]struct {
+		xml, json string
+		kept      bool
+	}{
+		"the location of a schema":         {xml: `<a ` + xsi + ` xsi:schemaLocation="urn:a http://reg.example/x?who=Novak-19871224"/>`, kept: true},
+		"a type that is none":              {xml: `<a ` + xsi + ` xsi:type="Novak 19871224"/>`, kept: true},
+		"a nil that is none":               {xml: `<a ` + xsi + ` xsi:nil="Novak 19871224"/>`, kept: true},
+		"a number as a name":               {xml: `<a><p19871224-Novak1/></a>`, kept: true},
+		"a number as the name of an attr":  {xml: `<a n19871224-1="Novak"/>`, kept: true},
+		"a number as a member":             {json: `{"people":{"19871224-1234":{"x":"Novak"}}}`, kept: true},
+		"a name of two words as a member":  {json: `{"people":{"Nika Novak":1,"Mira Novak":2}}`, kept: true},
+		"who was asked for, as a name":     {xml: `<a><Kranjec/></a>`},
+		"who was asked for, as a member":   {json: `{"people":{"kranjec":1}}`},
+		"who was asked for, as a prefix":   {xml: `<Kranjec:a xmlns:Kranjec="urn:a"/>`},
+		"who was asked for, as a space":    {xml: `<a xmlns="urn:people:test-1700"/>`},
+		"who was asked for, in a kept one": {xml: `<a kind="D Kranjec"/>`},
+		"the day of birth, in a kept one":  {xml: `<a kind="D19940317"/>`},
+		"and with dots":                    {xml: `<a kind="17.03.1994"/>`},
+	} {
+		t.Run(rule, func(t *testing.T) {
+			dir := t.TempDir()
+			now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+			r, err := New(Config{Dir: dir, Until: now.Add(time.Hour), Rules: sound(t), Random: bytes.NewReader(make([]byte, 32)), Now: func() time.Time { return now }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := Case{Query: query(), Media: "application/json", Body: []byte(tc.json)}
+			if tc.xml != "" {
+				doc, err := xmldoc.ParseBytes([]byte(tc.xml), xmldoc.Limits{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				root := doc.Root()
+				c.Root = &root
+			}
+			if kept, err := r.Keep(c); kept != tc.kept {
+				t.Errorf("kept %v, want %v (%v)", kept, tc.kept, err)
+			}
+			files, err := filepath.Glob(filepath.Join(dir, "*"))
+			if err != nil || !tc.kept && len(files) > 0 {
+				t.Errorf("files %v, %v", files, err)
+			}
+			for _, f := range files {
+				text, err := os.ReadFile(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, secret := range []string{"novak", "19871224", "nika", "mira", "kranjec", "19940317", "1700"} {
+					if strings.Contains(strings.ToLower(string(text)), secret) {
+						t.Errorf("%s is left in %s", secret, text)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Two processes record into one folder, and somebody has put a link there.
+func TestNoFileIsWrittenOver(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	dir := t.TempDir()
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.Symlink(elsewhere, filepath.Join(dir, "captured-20260304-050607-0001.query.json")); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2 {
+		r, err := New(Config{Dir: dir, Until: now.Add(time.Hour), Random: bytes.NewReader(make([]byte, 32)), Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept, err := r.Keep(Case{Query: map[string]any{}, Media: "application/json", Body: []byte(`{"a":1}`)}); !kept || err != nil {
+			t.Fatalf("process %d: kept %v, %v", n, kept, err)
+		}
+	}
+	if _, err := os.Stat(elsewhere); err == nil {
+		t.Error("a link was followed")
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "*.reply.json")); len(files) != 2 {
+		t.Errorf("files %v, want two answers", files)
+	}
+}
+
+func TestDatesAtTheEdges(t *testing.T) {
+	p := names(t, 1)
+	for _, text := range []string{"9999-12-31", "0001-01-01", "1994A03B17", "1994-03\x0017"} {
+		if got, ok := p.date(text, "YYYY-MM-DD"); ok && (len(got) != 10 || got[4] != '-' || got[7] != '-') {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+	if got := p.text(rule{as: Identifier}, "ES/SI/AN/NA/KRANJEC", nil); strings.Contains(got, "AN/NA") {
+		t.Errorf("got %s", got)
+	}
 }

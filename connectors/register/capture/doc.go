@@ -6,7 +6,11 @@
 // folder of captured cases. What no rule names is masked: a rule that is missing
 // costs a value, never a person. The key of the pseudonyms lives in the memory of
 // one process, so nobody can go back from a sample to a person, and the same person
-// has one pseudonym as long as that process runs.
+// has one pseudonym as long as that process runs. Names of elements and members stay,
+// but for those that look like numbers of persons or like texts; an answer in which the
+// person asked for is still named after all is not kept. Names of other persons as names
+// of elements or members are not found out: a register that writes such answers is not
+// for recording.
 //
 // Before it: connectors/register, with a query and the answer to it. After it: a
 // folder of samples of that register.

@@ -107,8 +107,13 @@ func mask(text string) string {
 // alike where it stands alone.
 func (p *Pseudonyms) identifier(text string) string {
 	if parts := strings.SplitN(text, "/", 3); len(parts) == 3 && len(parts[0]) == 2 && len(parts[1]) == 2 {
-		return parts[0] + "/" + parts[1] + "/" + p.identifier(parts[2])
+		return parts[0] + "/" + parts[1] + "/" + p.letters(parts[2])
 	}
+	return p.letters(text)
+}
+
+// letters draws every letter and digit.
+func (p *Pseudonyms) letters(text string) string {
 	seed := p.sum("identifier", text)
 	n, used := byte(0), 0
 	next := func() byte {
@@ -141,6 +146,11 @@ func (p *Pseudonyms) date(text, pattern string) (string, bool) {
 	if len(text) != len(pattern) {
 		return "", false
 	}
+	for i := range len(text) {
+		if !strings.ContainsRune("YMD", rune(pattern[i])) && text[i] != pattern[i] {
+			return "", false
+		}
+	}
 	part := func(letter string) (int, int) {
 		at := strings.Index(pattern, letter)
 		v := 0
@@ -164,6 +174,9 @@ func (p *Pseudonyms) date(text, pattern string) (string, bool) {
 		days = -days
 	}
 	at := time.Date(y, time.Month(max(m, 1)), max(d, 1), 0, 0, 0, 0, time.UTC).AddDate(0, 0, days)
+	if at.Year() < 1 || at.Year() > 9999 {
+		return "", false
+	}
 	out := []byte(text)
 	put := func(letter string, v int) {
 		i := strings.Index(pattern, letter)

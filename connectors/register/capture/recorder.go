@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -70,14 +72,11 @@ func (r *Recorder) Keep(c Case) (kept bool, err error) {
 		return false, nil
 	}
 	r.mu.Lock()
-	if r.kept >= r.cfg.Most {
-		r.mu.Unlock()
+	enough := r.kept >= r.cfg.Most
+	r.mu.Unlock()
+	if enough {
 		return false, nil
 	}
-	r.kept++
-	name := fmt.Sprintf("captured-%s-%04d", r.cfg.Now().UTC().Format("20060102-150405"), r.kept)
-	r.mu.Unlock()
-
 	query, swap := r.query(c.Query)
 	text, err := json.MarshalIndent(query, "", "  ")
 	if err != nil {
@@ -94,12 +93,66 @@ func (r *Recorder) Keep(c Case) (kept bool, err error) {
 	if c.Status != 0 && c.Status != 200 {
 		files["reply.status"] = []byte(strconv.Itoa(c.Status) + "\n")
 	}
-	for kind, text := range files {
-		if err := os.WriteFile(filepath.Join(r.cfg.Dir, name+"."+kind), text, 0o600); err != nil {
-			return false, fmt.Errorf("recording: %w", err)
+	whom := &person{}
+	if fields, ok := c.Query.(map[string]any); ok {
+		for k, v := range fields {
+			if !open(k) {
+				whom.learn([]Step{{Local: k}}, v)
+			}
 		}
 	}
-	return true, nil
+	for kind, text := range files {
+		if kind != "query.json" && whom.in(string(text)) {
+			return false, errNamed
+		}
+	}
+	return r.write(files)
+}
+
+// mostTries bounds the search for a name that no other process has taken.
+const mostTries = 1000
+
+// write keeps the files of one case. kept is false where enough cases are there.
+func (r *Recorder) write(files map[string][]byte) (kept bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.kept >= r.cfg.Most {
+		return false, nil
+	}
+	stem := filepath.Join(r.cfg.Dir, "captured-"+r.cfg.Now().UTC().Format("20060102-150405")+"-")
+	for n := r.kept + 1; n <= r.kept+mostTries; n++ {
+		name := fmt.Sprintf("%s%04d.", stem, n)
+		err = create(name+"query.json", files["query.json"])
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		r.kept++
+		written := []string{name + "query.json"}
+		for kind, text := range files {
+			if err == nil && kind != "query.json" {
+				written = append(written, name+kind)
+				err = create(name+kind, text)
+			}
+		}
+		if err != nil { // half a case is none
+			for _, f := range written {
+				_ = os.Remove(f)
+			}
+			return false, fmt.Errorf("recording: %w", err)
+		}
+		return true, nil
+	}
+	return false, fmt.Errorf("recording: %w", err)
+}
+
+// create writes a file that was not there.
+func create(name string, text []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
 }
 
 // queryRules say what becomes of the fields of a subject. Fields that are not named
@@ -130,12 +183,19 @@ func (r *Recorder) query(q any) (any, map[string]string) {
 			s := r.names.sum(k, id)
 			swap[id] = canon.DeriveUUID("captured", string(s[:]))
 			out[k] = swap[id]
-		case "register", "procedure", "evidenceType", "requester":
-			out[k] = v
 		default:
+			if open(k) {
+				out[k] = v
+				continue
+			}
 			w := &jsonWalker{rules: queryRules(), names: r.names, path: []Step{{Local: k}}}
 			out[k] = w.value(v)
 		}
 	}
 	return out, swap
+}
+
+// open says which fields of a query hold authorities and kinds alone.
+func open(field string) bool {
+	return slices.Contains([]string{"register", "procedure", "evidenceType", "requester", "message", "exchange"}, field)
 }
