@@ -368,11 +368,27 @@ func (l *liveRegisters) connector(cfg *Config, def *register.Definition) (*regis
 		with.Shadowed = l.shadowed
 	}
 	if s.Record != nil {
+		if cfg.Directory != "" && (inside(cfg.path(s.Record.Dir), cfg.path(cfg.Directory)) || inside(cfg.path(cfg.Directory), cfg.path(s.Record.Dir))) {
+			// Each answer would change the files that are followed, and the definition be
+			// written over itself.
+			return nil, errors.New("record: dir must lie apart from registers_dir")
+		}
 		if with.Recorder, err = register.NewRecorder(def, *s.Record, cfg.path(s.Record.Dir), rand.Reader, time.Now); err != nil {
 			return nil, err
 		}
 	}
 	return register.New(def, end, with)
+}
+
+// inside says whether a directory is another one, or lies in it.
+func inside(dir, other string) bool {
+	a, errA := filepath.Abs(dir)
+	b, errB := filepath.Abs(other)
+	if errA != nil || errB != nil {
+		return true
+	}
+	rest, err := filepath.Rel(b, a)
+	return err != nil || filepath.IsLocal(rest)
 }
 
 // enforce puts connectors in force and returns the registers that are gone.

@@ -245,3 +245,18 @@ func TestRegistersFollowTheirFiles(t *testing.T) {
 		t.Error("a register that was taken out is still served")
 	}
 }
+
+// What is recorded does not become a register of the deployment, nor changes the files
+// that are followed.
+func TestAnswersAreNotRecordedIntoTheDirectoryOfTheRegisters(t *testing.T) {
+	w := newRegisterWorld(t, http.NotFoundHandler())
+	for dir, refused := range map[string]bool{"registers": true, "registers/sub": true, ".": true, "recorded": false, "registers-2": false} {
+		w.configure("slow")
+		text, err := os.ReadFile(filepath.Join(w.dir, "oncegate.yaml"))
+		fatal(t, err)
+		w.write("oncegate.yaml", strings.Replace(string(text), "timeout: 30s", "timeout: 30s, record: {dir: "+dir+", until: 2040-01-01T00:00:00Z}", 1))
+		if err := w.live.look(w.ctx, w.g, true); (err != nil) != refused {
+			t.Errorf("%s: got %v, refused should be %v", dir, err, refused)
+		}
+	}
+}

@@ -247,11 +247,21 @@ func (a *asking) waits() error {
 		return err
 	}
 	since, err := time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
-	if err == nil && a.d.conf.Now().Sub(since) < a.d.conf.Again {
+	if err == nil && a.younger(since, a.d.conf.Again) {
 		a.since = since
 		return nil
 	}
 	return a.gone(asked + "/" + a.name)
+}
+
+// skew is how far the clocks of instances may be apart.
+const skew = time.Minute
+
+// younger says whether a time is less than d ago. One of the future is of a clock that
+// was wrong, and counts as old: else nothing would end for as long as it was ahead.
+func (a *asking) younger(at time.Time, d time.Duration) bool {
+	age := a.d.conf.Now().Sub(at)
+	return age < d && age > -skew
 }
 
 // gone removes what may be gone already.
@@ -369,7 +379,7 @@ func (a *asking) abandoned() (*Reply, error) {
 		}
 		at, _, _ := strings.Cut(rest, ".")
 		unix, err := strconv.ParseInt(at, 10, 64)
-		if err != nil || a.d.conf.Now().Sub(time.Unix(unix, 0)) < a.d.conf.Lease {
+		if err != nil || a.younger(time.Unix(unix, 0), a.d.conf.Lease) {
 			continue
 		}
 		claim := a.claim()
