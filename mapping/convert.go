@@ -9,6 +9,11 @@ import (
 // Errors, each at the place of its rule.
 func (p *Program) Convert(v any) (any, Report, error) { return p.convert(v, false, nil) }
 
+// ConvertWith is Convert with the secrets that the rules name.
+func (p *Program) ConvertWith(v any, secrets Secrets) (any, Report, error) {
+	return p.convert(v, false, func(m *machine) { m.secrets = secrets })
+}
+
 // TraceConvert is Convert with the lineage of every field in the report.
 func (p *Program) TraceConvert(v any) (any, Report, error) { return p.convert(v, true, nil) }
 

@@ -142,6 +142,7 @@ type CoverageReport struct {
 	Codes      CoverageShare  `json:"codes"`
 	Percent    float64        `json:"percent"` // of all of these together
 	Unread     []UnreadSource `json:"unread"`
+	Meant      []MeantSource  `json:"meant,omitempty"` // unread on purpose; not among the sources
 	NeverFired []IdleRule     `json:"neverFired"`
 	OneSided   []IdleBranch   `json:"oneSided"`
 	Unused     []UnusedCode   `json:"unusedCodes"`
@@ -201,6 +202,7 @@ func (c *Coverage) Report() CoverageReport {
 			r.Unread = append(r.Unread, UnreadSource{path, n.seen})
 		}
 	}
+	r.meant(c.p.unread)
 	lists := map[*codeList]bool{}
 	c.p.visit(func(one *rule) {
 		n := c.rules[one]
@@ -276,6 +278,9 @@ func (r CoverageReport) Text() string {
 		r.Inputs, r.Percent, r.Sources.Used, r.Sources.All, r.Rules.Used, r.Rules.All, r.Branches.Used, r.Branches.All, r.Codes.Used, r.Codes.All)
 	for _, u := range r.Unread {
 		fmt.Fprintf(&b, "  never read: %s (%d times there)\n", u.Path, u.Seen)
+	}
+	for _, u := range r.Stale() {
+		fmt.Fprintf(&b, "  %d:%d: unread names what is read, or not there: %s\n", u.Line, u.Col, u.Path)
 	}
 	for _, u := range r.NeverFired {
 		fmt.Fprintf(&b, "  %d:%d: never wrote: %s\n", u.Line, u.Col, u.Target)

@@ -65,6 +65,8 @@ type machine struct {
 	calls  int
 	root   Node // of a trace: it may know places
 	cover  *coverRun
+
+	secrets Secrets
 }
 
 func (m *machine) charge(n int) error {

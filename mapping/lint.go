@@ -63,6 +63,8 @@ const (
 	lintConstantKeeps  = "constant-keeps"
 	lintTwice          = "written-twice"
 	lintUpperCase      = "case-in-list"
+	lintUnusedGroup    = "unused-group"
+	lintNoWhy          = "unread-without-why"
 )
 
 // LintRules is the whole set.
@@ -86,12 +88,16 @@ func LintRules() []LintRule {
 			"rules: [{to: a, from: //b}]"},
 		{lintConstantPerson, LintWarning, "A constant looks like something about one person: a long number or an address of electronic mail.", "take it from the input; a mapping is no place for data of people",
 			"rules: [{to: a, value: '19940317123'}]"},
-		{lintConstantKeeps, LintHint, "A record without condition holds a constant, so it is made even when the input has nothing for it.", "give it when: exists(...), or from",
-			"rules:\n  - to: place\n    rules:\n      - {to: country, value: SI}\n      - {to: town, from: b}"},
+		{lintConstantKeeps, LintHint, "Fields of a record that is named by its path alone (place.country) hold a constant without condition, so the record is made even when the input has nothing for it.", "put the fields under rules of the record, or give the constant a condition (when)",
+			"rules:\n  - {to: place.country, value: SI}\n  - {to: place.town, from: b}"},
 		{lintTwice, LintError, "Two rules without condition write the same attribute or text: the second one ends in a fault.", "give the first a condition (when), or remove one",
 			"direction: value-to-xml\nrules:\n  - to: r\n    rules:\n      - {to: '@a', from: b}\n      - {to: '@a', from: c}"},
 		{lintUpperCase, LintHint, "A code list names the same code in two cases.", "say case: ignore and name it once",
 			"code_lists: {sex: {M: male, m: male}}\nrules: [{to: sex, from: Sex, lookup: sex, unmapped: omit}]"},
+		{lintUnusedGroup, LintWarning, "A group of rules that no rule uses; it is not even checked.", "remove it, or use it",
+			"groups: {place: [{to: town, from: b}]}\nrules: [{to: a, from: b}]"},
+		{lintNoWhy, LintWarning, "A part of the input is left unread on purpose and nobody says why.", "write why, for the next reader",
+			"unread: [{path: /a/c}]\nrules: [{to: a, from: b}]"},
 	}
 }
 
@@ -143,6 +149,11 @@ func (s *Scope) Lint(known func(p *Program, path string) bool) []Finding {
 		}
 		l.cases(list)
 	}
+	for name, g := range s.groups {
+		if !s.used[groupMark+name] {
+			l.add(lintUnusedGroup, g.at, 0, "group %q is not used", name)
+		}
+	}
 	for _, e := range s.exprs {
 		walkExpr(e.e, func(x expr) {
 			p, ok := x.(*path)
@@ -157,11 +168,19 @@ func (s *Scope) Lint(known func(p *Program, path string) bool) []Finding {
 			ask = func(path string) bool { return known(p, path) }
 		}
 		l.list(p, p.rules, "", ask)
+		for _, u := range p.unread {
+			if u.why == "" {
+				l.add(lintNoWhy, u.at, 0, "nothing is said about why %s is not read", u.at.Text())
+			}
+		}
 	}
 	slices.SortStableFunc(l.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Rule, b.Rule))
 	})
-	return l.found
+	// The rules of a group were looked at once for each use.
+	return slices.CompactFunc(l.found, func(a, b Finding) bool {
+		return a.Rule == b.Rule && a.File == b.File && a.Line == b.Line && a.Col == b.Col
+	})
 }
 
 func (l *linter) cases(list *codeList) {
@@ -179,6 +198,7 @@ func (l *linter) cases(list *codeList) {
 }
 
 func (l *linter) list(p *Program, rules []*rule, outer string, known func(string) bool) {
+	l.keeps(p, rules)
 	before := map[string][]*rule{}
 	for _, r := range rules {
 		l.rule(p, r, outer+r.name, known)
@@ -213,15 +233,24 @@ func (l *linter) rule(p *Program, r *rule, path string, known func(string) bool)
 			l.add(lintConstantPerson, r.at, 0, "the constant for %s looks like data of a person", r.name)
 		}
 	}
-	if r.nested && r.from == nil && r.each == nil && r.when == nil && !p.dir.makesXML() {
-		constants := 0
-		for _, inner := range r.rules {
-			if inner.hasLiteral && inner.when == nil {
-				constants++
-			}
+}
+
+// keeps finds a constant that makes a record on its own: one that is named by the path
+// of a field, beside fields that come from the input.
+func (l *linter) keeps(p *Program, rules []*rule) {
+	if !p.dir.readsXML() {
+		return
+	}
+	parent := func(r *rule) string { return strings.Join(r.target.fields[:len(r.target.fields)-1], ".") }
+	reads := map[string]bool{}
+	for _, r := range rules {
+		if len(r.target.fields) > 1 && !r.constant {
+			reads[parent(r)] = true
 		}
-		if constants > 0 && constants < len(r.rules) {
-			l.add(lintConstantKeeps, r.at, 0, "%s is made even when the input has nothing for it", r.name)
+	}
+	for _, r := range rules {
+		if len(r.target.fields) > 1 && r.constant && !r.nested && reads[parent(r)] {
+			l.add(lintConstantKeeps, r.at, 0, "%s is made even when the input has nothing for it", parent(r))
 		}
 	}
 }

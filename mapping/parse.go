@@ -211,6 +211,10 @@ func isNameRune(r rune, first bool) bool {
 }
 
 func (p *parser) call(name string, at int) expr {
+	if name == secretFunction {
+		p.fail(at, "secret('name') is the whole from of a rule of query, and stands nowhere else")
+		return &literal{at: at}
+	}
 	fn, ok := lookupFunction(name)
 	if !ok {
 		p.fail(at, "there is no function %s()%s", name, nearestFunction(name))

@@ -70,9 +70,15 @@ type Placer interface {
 	Place(path []int) (line, col int)
 }
 
+// opened is a record or element being filled: its path, and what fed others before.
+type opened struct {
+	path string
+	fed  int
+}
+
 type reportBuilder struct {
 	r      Report
-	within []string       // paths of the records or elements being filled
+	within []opened       // the records or elements being filled
 	counts map[string]int // items of each list so far
 }
 
@@ -94,7 +100,7 @@ func (b *reportBuilder) unmapped(r *rule, code string) {
 func (b *reportBuilder) path(r *rule) (path, list string) {
 	path = r.name
 	if len(b.within) > 0 {
-		outer := b.within[len(b.within)-1]
+		outer := b.within[len(b.within)-1].path
 		switch {
 		case r.target.fields != nil:
 			path = outer + "." + path
@@ -124,15 +130,19 @@ func (b *reportBuilder) count(list string) {
 // enter and leave bracket the filling of a nested record or element.
 func (b *reportBuilder) enter(r *rule) {
 	path, list := b.path(r)
-	b.within = append(b.within, path)
+	b.within = append(b.within, opened{path, len(b.r.Lineage)})
 	b.count(list)
 }
 
 func (b *reportBuilder) leave(r *rule, kept bool) {
-	path := b.within[len(b.within)-1]
+	in := b.within[len(b.within)-1]
 	b.within = b.within[:len(b.within)-1]
-	if _, list := b.path(r); list != "" && !kept {
-		b.counts[path[:strings.LastIndexByte(path, '[')]]--
+	if kept {
+		return
+	}
+	b.r.Lineage = b.r.Lineage[:in.fed] // it fed nothing in the end
+	if _, list := b.path(r); list != "" {
+		b.counts[in.path[:strings.LastIndexByte(in.path, '[')]]--
 	}
 }
 

@@ -56,7 +56,7 @@ const APIVersion = "oncegate/v1"
 // Compile reads a mapping file. All its faults are reported at once, as Errors.
 func Compile(file string, text []byte) (*Program, error) {
 	doc, root := yamldoc.Parse(file, text)
-	f := root.Fields("apiVersion", "kind", "name", "title", "direction", "prefixes", "code_lists", "rules")
+	f := root.Fields("apiVersion", "kind", "name", "title", "direction", "prefixes", "code_lists", "groups", "rules", "unread")
 	var p *Program
 	if root.Exists() {
 		f["apiVersion"].RequiredText(root, "apiVersion")
@@ -67,10 +67,12 @@ func Compile(file string, text []byte) (*Program, error) {
 		f["direction"].RequiredText(root, "direction")
 		dir := Direction(1 + slices.Index(directions, f["direction"].Word(directions...)))
 		scope := NewScope(f["prefixes"], f["code_lists"])
+		scope.Groups(f["groups"])
 		if !f["rules"].Exists() {
 			root.Fault("missing key %q", "rules")
 		}
 		p = scope.Program(f["rules"], dir)
+		p.Unread(f["unread"])
 		p.Name = f["name"].RequiredText(root, "name")
 	}
 	if err := doc.Err(); err != nil {
@@ -84,19 +86,20 @@ func Compile(file string, text []byte) (*Program, error) {
 type Scope struct {
 	prefixes map[string]string
 	lists    map[string]*codeList
+	groups   map[string]*ruleGroup
 	names    *names
 	pool     sync.Pool // of *machine
 
 	// What was compiled, for Lint.
 	declared []yamldoc.Entry // prefixes
-	used     map[string]bool // prefixes, and code lists after listMark
+	used     map[string]bool // prefixes, and code lists and groups after their marks
 	programs []*Program
 	exprs    []*Expr
 }
 
 // NewScope reads prefixes and code lists; either may be missing.
 func NewScope(prefixes, lists yamldoc.Value) *Scope {
-	s := &Scope{prefixes: map[string]string{"xml": xmlNamespace}, lists: map[string]*codeList{}, names: newNames(), used: map[string]bool{}}
+	s := &Scope{prefixes: map[string]string{"xml": xmlNamespace}, lists: map[string]*codeList{}, groups: map[string]*ruleGroup{}, names: newNames(), used: map[string]bool{}}
 	for _, e := range prefixes.Entries() {
 		uri := e.Value.Text()
 		switch {
@@ -119,6 +122,9 @@ func NewScope(prefixes, lists yamldoc.Value) *Scope {
 
 // xmlNamespace is bound to the prefix xml by Namespaces in XML 1.0, section 3.
 const xmlNamespace = "http://www.w3.org/XML/1998/namespace"
+
+// Use says that a prefix is used outside any rule.
+func (s *Scope) Use(prefix string) { s.used[prefix] = true }
 
 // Prefixes are the prefixes and their namespaces.
 func (s *Scope) Prefixes() map[string]string { return s.prefixes }
@@ -171,7 +177,11 @@ type rule struct {
 	fallback         string
 	hasFallback      bool
 	required         bool
+	itemNeeds        bool // required: item
+	constant         bool // what it writes, with all within it, tells nothing of the input
+	constants        bool // nested: so do all rules within it
 	keepEmpty        bool
+	secret           string // its name, where from is secret()
 	as               string
 	list             *codeList
 	listAt           yamldoc.Value
@@ -194,22 +204,34 @@ type target struct {
 }
 
 type ruleCompiler struct {
-	scope *Scope
-	dir   Direction
-	count int
+	scope   *Scope
+	dir     Direction
+	count   int
+	secrets bool     // the rules may name secrets
+	within  []string // groups being used
 }
 
 // Program compiles a list of rules. Faults go to the file's Doc; the program
 // must not be run when there are any.
 func (s *Scope) Program(rules yamldoc.Value, dir Direction) *Program {
-	c := &ruleCompiler{scope: s, dir: dir}
+	return s.program(rules, dir, false)
+}
+
+func (s *Scope) program(rules yamldoc.Value, dir Direction, secrets bool) *Program {
+	c := &ruleCompiler{scope: s, dir: dir, secrets: secrets}
 	p := &Program{scope: s, dir: dir, rules: c.list(rules, 0)}
 	if dir.makesXML() {
 		c.checkRoot(p.rules)
 	} else {
 		c.checkFields(p.rules)
 		p.shape = shapeOf(p.rules)
+		p.shape.ofReply = dir.readsXML()
 	}
+	p.visit(func(r *rule) {
+		if r.secret != "" && !slices.Contains(p.secrets, r.secret) {
+			p.secrets = append(p.secrets, r.secret)
+		}
+	})
 	s.programs = append(s.programs, p)
 	return p
 }
@@ -229,7 +251,9 @@ func (c *ruleCompiler) list(v yamldoc.Value, depth int) []*rule {
 			item.Fault("more than %d rules", maxRules)
 			return out
 		}
-		if r := c.rule(item, depth); r != nil {
+		if use, ok := usesGroup(item); ok {
+			out = append(out, c.use(item, use, depth)...)
+		} else if r := c.rule(item, depth); r != nil {
 			out = append(out, r)
 		}
 	}
@@ -248,12 +272,19 @@ func (c *ruleCompiler) rule(v yamldoc.Value, depth int) *rule {
 		return nil
 	}
 	r.target = c.target(f["to"])
-	r.from = c.scope.expr(f["from"], fromType(f["rules"].Exists()), c.dir)
+	if name, ok := secretCall(f["from"].Text()); ok && c.secrets && !f["rules"].Exists() {
+		r.secret = name
+	} else {
+		r.from = c.scope.expr(f["from"], fromType(f["rules"].Exists()), c.dir)
+	}
 	r.each = c.scope.expr(f["each"], TypeNodes, c.dir)
 	r.when = c.scope.expr(f["when"], TypeBool, c.dir)
 	r.literal, r.hasLiteral = f["value"].Text(), f["value"].Exists()
 	r.fallback, r.hasFallback = f["default"].Text(), f["default"].Exists()
-	r.required = f["required"].Bool()
+	if r.itemNeeds = f["required"].IsText() && f["required"].Text() == "item"; r.itemNeeds && depth == 0 {
+		f["required"].Fault("item stands in the rules of a record or an element, which is left out without this field; here is none around it")
+	}
+	r.required = !r.itemNeeds && f["required"].Bool()
 	r.keepEmpty = f["empty"].Word("omit", "keep") == "keep"
 	r.as = f["as"].Word("text", "integer", "number", "boolean")
 	r.policy = f["unmapped"].Exists()
@@ -265,8 +296,11 @@ func (c *ruleCompiler) rule(v yamldoc.Value, depth int) *rule {
 			c.checkFields(r.rules)
 		}
 	}
+	r.constants = r.nested && !slices.ContainsFunc(r.rules, func(inner *rule) bool { return !inner.constant })
+	r.constant = (r.constants || r.hasLiteral) && r.when == nil && r.each == nil && r.from == nil
 	c.lookup(r, f)
 	c.consistent(r, v, f)
+	c.secret(r, f)
 	return r
 }
 
@@ -342,7 +376,7 @@ func (c *ruleCompiler) consistent(r *rule, v yamldoc.Value, f map[string]yamldoc
 			f["default"].Fault("%s", err)
 		}
 	}
-	if r.hasFallback && r.required {
+	if r.hasFallback && (r.required || r.itemNeeds) {
 		f["default"].Fault("a field with a default cannot be required")
 	}
 	if c.dir.makesXML() {

@@ -13,6 +13,9 @@ type Program struct {
 	dir   Direction
 	rules []*rule
 	shape *shape // of the value that the rules make
+
+	unread  []unreadRule
+	secrets []string // names of the secrets that the rules write
 }
 
 const maxRunFaults = 50
@@ -80,7 +83,7 @@ func (s *Scope) take(trace bool) *machine {
 // about, and one huge input must not keep its room for ever.
 func (s *Scope) give(m *machine) {
 	m.cover.end(m)
-	m.cover, m.root = nil, nil
+	m.cover, m.root, m.secrets = nil, nil, nil
 	if cap(m.tree.nodes)+cap(m.tree.attrs) > 1<<18 {
 		return
 	}
@@ -193,6 +196,11 @@ func toError(err error) *Error {
 // of its rule.
 func (p *Program) Build(v any) (*Element, Report, error) { return p.build(v, false, nil) }
 
+// BuildWith is Build with the secrets that the rules name.
+func (p *Program) BuildWith(v any, secrets Secrets) (*Element, Report, error) {
+	return p.build(v, false, func(m *machine) { m.secrets = secrets })
+}
+
 // TraceBuild is Build with the lineage of every element in the report.
 func (p *Program) TraceBuild(v any) (*Element, Report, error) { return p.build(v, true, nil) }
 
@@ -232,14 +240,19 @@ type running struct {
 	faults Errors
 	report reportBuilder
 	ended  bool
+
+	told  bool // something was written to the record or element being filled that is no constant
+	lacks bool // it lacks a field without which it must not be kept
 }
 
 // sink is where rules write: a record or an element.
 type sink interface {
 	// open begins a nested record or element, which is written to until close.
 	open(r *rule)
-	// close keeps or drops what open began; it says whether it was kept.
-	close(r *rule) bool
+	// close keeps or drops what open began; it says whether it was kept. lacks says
+	// that a field is missing without which it must not be kept, told that something
+	// of it came from the input.
+	close(r *rule, told, lacks bool) bool
 	// set writes one text.
 	set(r *rule, text string) error
 }
@@ -320,9 +333,12 @@ func (r *running) nested(one *rule, ctx nodeID) {
 		if r.m.trace {
 			r.report.enter(one)
 		}
+		told, lacks := r.told, r.lacks
+		r.told, r.lacks = one.constants || one.when != nil, false
 		r.out.open(one)
 		r.all(one.rules, at)
-		keep := r.out.close(one)
+		keep := r.out.close(one, r.told, r.lacks)
+		r.told, r.lacks = told || keep && r.told && !one.constant, lacks
 		if keep {
 			kept++
 		}
@@ -334,8 +350,8 @@ func (r *running) nested(one *rule, ctx nodeID) {
 			return
 		}
 	}
-	if kept == 0 && one.required && len(r.faults) == faults {
-		r.fault(one.at.ErrorAt(0, "required, but the input has none"))
+	if kept == 0 && len(r.faults) == faults {
+		r.missing(one)
 	}
 }
 
@@ -351,8 +367,8 @@ func firstExpr(es ...*Expr) *Expr {
 // leaf writes one text, or with each one text per node.
 func (r *running) leaf(one *rule, ctx nodeID) {
 	if one.each == nil {
-		if !r.write(one, ctx) && one.required && !r.ended {
-			r.fault(one.at.ErrorAt(0, "required, but the input has none"))
+		if !r.write(one, ctx) && !r.ended {
+			r.missing(one)
 		}
 		return
 	}
@@ -369,7 +385,15 @@ func (r *running) leaf(one *rule, ctx nodeID) {
 			return
 		}
 	}
-	if one.required && !wrote {
+	if !wrote {
+		r.missing(one)
+	}
+}
+
+// missing does what a rule says that found nothing.
+func (r *running) missing(one *rule) {
+	r.lacks = r.lacks || one.itemNeeds
+	if one.required {
 		r.fault(one.at.ErrorAt(0, "required, but the input has none"))
 	}
 }
@@ -378,15 +402,21 @@ func (r *running) leaf(one *rule, ctx nodeID) {
 // a fault counts as written, one report is enough.
 func (r *running) write(one *rule, ctx nodeID) bool {
 	r.m.fed = r.m.fed[:0]
-	text := one.literal
-	if !one.hasLiteral {
+	text, told := one.literal, one.when != nil
+	switch {
+	case one.secret != "":
+		text = r.m.secret(one.secret)
+	case !one.hasLiteral:
 		var ok bool
 		if text, ok = r.source(one, ctx); !ok {
 			return true
 		}
-		if text == "" && one.hasFallback {
+		if text == "" && one.hasFallback { // it is what is written, no code to be looked up
 			text = one.fallback
-		} else if text != "" && one.list != nil {
+			break
+		}
+		told = true
+		if text != "" && one.list != nil {
 			if text, ok = r.translate(one, text); !ok {
 				return true
 			}
@@ -404,6 +434,7 @@ func (r *running) write(one *rule, ctx nodeID) bool {
 		r.fault(one.at.ErrorAt(0, err.Error()))
 		return true
 	}
+	r.told = r.told || told
 	if r.m.trace {
 		r.report.feed(one, r.m, text)
 		r.m.cover.fired(one, true)

@@ -10,7 +10,8 @@ import (
 // when the rules are compiled, so a record is a row of slots, one for each field
 // in the order of their names, and writing a field is an index, not a search.
 type shape struct {
-	fields []shapeField
+	fields  []shapeField
+	ofReply bool // the outermost one: the value is read of XML, so constants do not keep records
 }
 
 type shapeField struct {

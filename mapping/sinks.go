@@ -82,13 +82,15 @@ func (o *recordOut) open(r *rule) {
 	o.within = append(o.within, in)
 }
 
-func (o *recordOut) close(r *rule) bool {
+// close drops a record that is empty, that lacks what it must have, or of which
+// nothing but constants was written: those say nothing of the input.
+func (o *recordOut) close(r *rule, told, lacks bool) bool {
 	in := o.within[len(o.within)-1]
 	o.within = o.within[:len(o.within)-1]
 	if in.old {
 		return true
 	}
-	if !r.keepEmpty && o.isEmpty(in) {
+	if lacks || !r.keepEmpty && (!told && o.shape.ofReply || o.isEmpty(in)) {
 		o.slots = o.slots[:in.at]
 		return false
 	}
@@ -195,10 +197,12 @@ func (o *xmlOut) open(r *rule) {
 	o.within = append(o.within, e)
 }
 
-func (o *xmlOut) close(r *rule) bool {
+// close drops an element that is empty or lacks what it must have. Constants keep it:
+// they are what we say, not what was said to us.
+func (o *xmlOut) close(r *rule, _, lacks bool) bool {
 	e := o.top()
 	o.within = o.within[:len(o.within)-1]
-	if len(e.Children) == 0 && len(e.Attrs) == 0 && e.Text == "" && !r.keepEmpty {
+	if lacks || len(e.Children) == 0 && len(e.Attrs) == 0 && e.Text == "" && !r.keepEmpty {
 		return false
 	}
 	if len(r.target.steps) == 0 { // rules for the element itself

@@ -136,6 +136,16 @@ func (d *Doc) checkShape(n *yaml.Node, depth int, count *int) bool {
 	return ok
 }
 
+// Noted runs read, and adds to the faults that it records the line that used what
+// was read.
+func (d *Doc) Noted(line int, read func()) {
+	before := len(d.faults)
+	read()
+	for _, f := range d.faults[before:] {
+		f.Msg = fmt.Sprintf("%s (used in line %d)", f.Msg, line)
+	}
+}
+
 // Fault records one fault. Line 0 means the whole file.
 func (d *Doc) Fault(line, col int, format string, args ...any) {
 	if len(d.faults) < maxFaults {
@@ -270,7 +280,7 @@ func (v Value) Entries(known ...string) []Entry {
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
 		key := Value{v.doc, v.node.Content[i]}
 		if known != nil && !slices.Contains(known, key.node.Value) {
-			key.Fault("unknown key %q%s", key.node.Value, suggest(key.node.Value, known))
+			key.Fault("unknown key %q%s", key.node.Value, v.hint(i, known))
 			continue
 		}
 		out = append(out, Entry{Key: key.node.Value, At: key, Value: Value{v.doc, v.node.Content[i+1]}})
@@ -346,8 +356,15 @@ func (v Value) Bool() bool {
 	case "false":
 		return false
 	}
-	if v.IsText() {
-		v.Fault("want true or false")
+	switch strings.ToLower(v.Text()) {
+	case "yes", "on", "y":
+		v.Fault("want true or false: write true")
+	case "no", "off", "n":
+		v.Fault("want true or false: write false")
+	default:
+		if v.IsText() {
+			v.Fault("want true or false")
+		}
 	}
 	return false
 }
@@ -403,8 +420,22 @@ func (v Value) shape() string {
 	return "a text"
 }
 
-// suggest names the nearest known key when it is near enough to be meant.
-func suggest(key string, known []string) string {
+// hint is what may have been meant by an unknown key: the pair that begins at i.
+func (v Value) hint(i int, known []string) string {
+	c := v.node.Content
+	if v.node.Style&yaml.FlowStyle != 0 && i > 0 && c[i+1].Tag == "!!null" && c[i+1].Value == "" {
+		before := c[i-1]
+		if before.Kind == yaml.ScalarNode && before.Style == 0 && strings.Count(before.Value, "(")+strings.Count(before.Value, "[") > strings.Count(before.Value, ")")+strings.Count(before.Value, "]") {
+			return fmt.Sprintf(": within { } a comma ends a value; quote the expression: %s: \"%s, ...\"", c[i-2].Value, before.Value)
+		}
+		return ": within { } a comma ends a value; quote a value that holds one"
+	}
+	return Suggest(c[i].Value, known)
+}
+
+// Suggest names the nearest known word when it is near enough to be meant, and
+// otherwise all of them.
+func Suggest(key string, known []string) string {
 	best, at := 3, ""
 	for _, k := range known {
 		if d := distance(key, k); d < best {
