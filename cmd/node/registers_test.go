@@ -41,6 +41,12 @@ type registerWorld struct {
 // themselves.
 func (w *registerWorld) folder(name, as string) {
 	w.t.Helper()
+	w.folderOver(name, as, "transport: {kind: rest, method: GET, path: /company}", "/company")
+}
+
+// folderOver is folder with another transport, and what goes out over it.
+func (w *registerWorld) folderOver(name, as, transport, hits string) {
+	w.t.Helper()
 	w.write("registers/"+name+"/register.yaml", fmt.Sprintf(`apiVersion: oncegate/v1
 kind: Register
 name: %s
@@ -53,16 +59,16 @@ evidence_type:
   titles: {EN: Extract}
   languages: [LV]
 issuer: {scheme: "urn:oasis:names:tc:ebcore:partyid-type:unregistered:LV", id: test, names: {EN: Test}}
-transport: {kind: rest, method: GET, path: /company}
+%s
 reply:
-  hits: /company
+  hits: %s
   rules:
     - {to: kind, value: %s}
     - {to: name, from: name, required: true}
 evidence:
   rules:
     - {to: company/name, from: name}
-`, name, as))
+`, name, transport, hits, as))
 }
 
 func (w *registerWorld) write(name, text string) {
@@ -80,6 +86,14 @@ func fatal(t *testing.T, err error) {
 }
 
 func (w *registerWorld) configure(names ...string) {
+	settings := map[string]string{}
+	for _, n := range names {
+		settings[n] = fmt.Sprintf("{url: %s/%s, timeout: 30s}", w.url, n)
+	}
+	w.configureAs(settings)
+}
+
+func (w *registerWorld) configureAs(settings map[string]string) {
 	text := `name: test
 country: LV
 roles: [registers]
@@ -87,8 +101,8 @@ keys: {wrap: [{id: k1, file: wrap.key, from: 2020-01-01T00:00:00Z, until: 2040-0
 registers_dir: registers
 registers:
 `
-	for _, n := range names {
-		text += fmt.Sprintf("  %s: {url: %s/%s, timeout: 30s}\n", n, w.url, n)
+	for name, s := range settings {
+		text += fmt.Sprintf("  %s: %s\n", name, s)
 	}
 	w.write("oncegate.yaml", text)
 }
