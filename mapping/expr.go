@@ -53,6 +53,7 @@ type machine struct {
 	tree   tree
 	load   *Loader
 	budget int
+	made   int      // bytes, see maxMade
 	stack  []nodeID // node sets being held
 	cands  []nodeID // candidates of steps with predicates
 	pos    int      // position() and last() of the predicate being tried

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -96,7 +97,25 @@ func (s *Scope) give(m *machine) {
 
 // allow sets the budget: generous, linear in the input, and bounded.
 func (m *machine) allow() {
+	m.made = 0
 	m.budget = min(1_000_000+500*(len(m.tree.nodes)+len(m.tree.attrs)), 200_000_000)
+}
+
+// maxMade bounds, in bytes, what one run makes: rules may repeat for every item what
+// stands once in the input, and what was made is held and written several times.
+const maxMade = 32 << 20
+
+// perMade is what a field costs beside its text.
+const perMade = 32
+
+var errMade = errors.New("the rules make too much of this input")
+
+// makes counts one field.
+func (m *machine) makes(text int) error {
+	if m.made += perMade + text; m.made > maxMade {
+		return errMade
+	}
+	return nil
 }
 
 // Close gives the memory of the reading back.
@@ -425,7 +444,7 @@ func (r *running) write(one *rule, ctx nodeID) bool {
 	if text == "" && !one.keepEmpty {
 		return false
 	}
-	if err := r.m.charge(4 + len(text)/16); err != nil {
+	if err := cmp.Or(r.m.charge(4+len(text)/16), r.m.makes(len(text))); err != nil {
 		r.ended = true
 		r.fault(one.at.ErrorAt(0, err.Error()))
 		return true
