@@ -130,6 +130,19 @@ func Lint(file string, text []byte, known func(path string) bool) ([]Finding, er
 	return p.scope.Lint(func(_ *Program, path string) bool { return known == nil || known(path) }), nil
 }
 
+// EachTarget calls f with the place of every field that the rules of a record write,
+// and with a way to refuse it there.
+func (p *Program) EachTarget(f func(path string, refuse func(format string, args ...any))) {
+	var walk func(rules []*rule, outer string)
+	walk = func(rules []*rule, outer string) {
+		for _, r := range rules {
+			f(outer+r.name, r.at.Fault)
+			walk(r.rules, outer+r.name+".")
+		}
+	}
+	walk(p.rules, "")
+}
+
 // Scope is what the program was compiled in.
 func (p *Program) Scope() *Scope { return p.scope }
 

@@ -43,6 +43,52 @@ func (l *Lookup) Text(in any) (string, error) {
 	return trimSpace(text), l.e.place(err)
 }
 
+// True evaluates a condition on a value.
+func (l *Lookup) True(in any) (bool, error) {
+	m := l.scope.take(false)
+	defer l.scope.give(m)
+	if err := m.load.loadValue(in, false); err != nil {
+		return false, err
+	}
+	m.allow()
+	m.pos, m.size = 1, 1
+	v, err := l.e.e.eval(m, 0)
+	return m.truthOf(v), l.e.place(err)
+}
+
+// Texts evaluates the expression at each node that a path finds.
+func (l *Lookup) Texts(in any, among *Lookup) ([]string, error) {
+	m := l.scope.take(false)
+	defer l.scope.give(m)
+	if err := m.load.loadValue(in, false); err != nil {
+		return nil, err
+	}
+	m.allow()
+	m.pos, m.size = 1, 1
+	found, err := among.e.e.eval(m, 0)
+	if err != nil {
+		return nil, among.e.place(err)
+	}
+	var out []string
+	for _, at := range found.nodes {
+		text, err := m.text(l.e.e, at)
+		if err != nil {
+			return nil, l.e.place(err)
+		}
+		out = append(out, trimSpace(text))
+	}
+	return out, nil
+}
+
+// LookupPath compiles a path over a value; nil when it is missing or faulty.
+func (s *Scope) LookupPath(v yamldoc.Value) *Lookup {
+	e := s.expr(v, TypeNodes, ValueToXML)
+	if e == nil {
+		return nil
+	}
+	return &Lookup{e, s}
+}
+
 // Mentions says whether the expression may read a top field for which is true.
 // A path that could begin anywhere counts as reading all.
 func (l *Lookup) Mentions(is func(field string) bool) bool {

@@ -31,7 +31,10 @@ func (c Config) guard(register string, terms care.Terms) (*care.Guard, error) {
 // ask gets the answer to one query: from the cache, where the register allows one,
 // or by a call, when it may be made.
 func (c *Connector) ask(ctx context.Context, m canon.Message, q *canon.RegisterQuery, subject canon.Subject, in any) result {
-	req, res := c.def.makeRequest(in)
+	if res, ok := c.def.answerUnasked(in); ok {
+		return res
+	}
+	req, res := c.def.makeRequest(in, c.secrets)
 	if req == nil {
 		return res
 	}

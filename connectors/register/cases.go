@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"oncegate/mapping"
+	"oncegate/schemas/canon"
 )
 
 // On is the definition with the samples of another folder in place of its own: of a
@@ -226,7 +227,7 @@ func (c *sampleCase) goldens() ([]Golden, error) {
 
 // sent adds the files that say what goes out for a query.
 func (c *sampleCase) sent(query any, add func(kind string, want []byte, same func(have, want []byte) bool) error) error {
-	req, res := c.d.makeRequest(query)
+	req, res := c.d.makeRequest(query, nil)
 	if req == nil {
 		return outcomeError(res)
 	}
@@ -260,3 +261,18 @@ func sameText(have, want []byte) bool {
 func sameJSON(have, want []byte) bool { return indentJSON(have) == indentJSON(want) }
 
 func sameDocument(have, want []byte) bool { return sameXML("", want, have) == nil }
+
+// QueryOf is what query rules see of a register.query.v1. It is false when the
+// query's private part was forgotten.
+func QueryOf(m canon.Message) (in any, ok bool, err error) {
+	q, is := m.Body.(*canon.RegisterQuery)
+	if !is {
+		return nil, false, fmt.Errorf("a %T is no query for a register", m.Body)
+	}
+	private, ok := q.Private.Get()
+	if !ok {
+		return nil, false, nil
+	}
+	in, err = queryValue(m.ID, q, private.Subject)
+	return in, err == nil, err
+}

@@ -51,16 +51,20 @@ func (c Config) Validate() error {
 
 // A Connector asks one register. It is safe for concurrent use.
 type Connector struct {
-	def   *Definition
-	with  Config
-	wire  wire
-	guard *care.Guard
-	cache *care.Cache[result]
+	def     *Definition
+	with    Config
+	wire    wire
+	secrets mapping.Secrets
+	guard   *care.Guard
+	cache   *care.Cache[result]
 }
 
 // New makes the connector of one register at one endpoint.
 func New(def *Definition, endpoint Endpoint, with Config) (*Connector, error) {
 	if err := errors.Join(endpoint.Validate(), with.Validate()); err != nil {
+		return nil, fmt.Errorf("register %s: %w", def.Name, err)
+	}
+	if err := def.hasSecrets(endpoint); err != nil {
 		return nil, fmt.Errorf("register %s: %w", def.Name, err)
 	}
 	terms, err := def.care.Tighten(endpoint.Care, endpoint.Timeout)
@@ -77,7 +81,7 @@ func New(def *Definition, endpoint Endpoint, with Config) (*Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register %s: %w", def.Name, err)
 	}
-	return &Connector{def: def, with: with, wire: w, guard: guard, cache: care.NewCache[result](terms.Cache, with.Now)}, nil
+	return &Connector{def: def, with: with, wire: w, secrets: endpoint.secret, guard: guard, cache: care.NewCache[result](terms.Cache, with.Now)}, nil
 }
 
 // Close ends idle connections and forgets answers.
@@ -214,8 +218,8 @@ func failedCall(err error) result {
 }
 
 // makeRequest runs the query rules. The request is nil when they fail.
-func (d *Definition) makeRequest(in any) (*request, result) {
-	req, err := d.rawRequest(in)
+func (d *Definition) makeRequest(in any, secrets mapping.Secrets) (*request, result) {
+	req, err := d.requestWith(in, secrets)
 	if err != nil {
 		return nil, result{outcome: outcomeInvalid, code: canon.CodeMappingFailed, detail: firstFault(err), err: err}
 	}
@@ -223,18 +227,21 @@ func (d *Definition) makeRequest(in any) (*request, result) {
 	return req, result{}
 }
 
-func (d *Definition) rawRequest(in any) (*request, error) {
+// rawRequest is the request with placeholders where secrets stand.
+func (d *Definition) rawRequest(in any) (*request, error) { return d.requestWith(in, nil) }
+
+func (d *Definition) requestWith(in any, secrets mapping.Secrets) (*request, error) {
 	if d.query == nil {
 		return d.transport.request(in, nil)
 	}
 	if t, ok := d.transport.(valueTransport); ok && t.sendsValue() {
-		query, _, err := d.query.Convert(in)
+		query, _, err := d.query.ConvertWith(in, secrets)
 		if err != nil {
 			return nil, err
 		}
 		return t.requestValue(in, query)
 	}
-	query, _, err := d.query.Build(in)
+	query, _, err := d.query.BuildWith(in, secrets)
 	if err == nil {
 		err = d.keepsQuery(query)
 	}
@@ -407,28 +414,6 @@ func moment(text string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, errors.New("available is not a time of the form YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ")
-}
-
-// samePerson compares record and query where the definition says so and both
-// sides hold something.
-func (d *Definition) samePerson(in, record any) error {
-	if in == nil {
-		return nil
-	}
-	for _, s := range d.reply.same {
-		asked, err := s.asked.Text(in)
-		if err != nil {
-			return err
-		}
-		got, err := s.got.Text(record)
-		if err != nil {
-			return err
-		}
-		if asked != "" && got != "" && asked != got {
-			return fmt.Errorf("the register answered about somebody else (%s, same, line %d)", DefinitionFile, s.line)
-		}
-	}
-	return nil
 }
 
 // firstFault is the place and rule of the first of several faults. Faults of a

@@ -39,6 +39,7 @@ type Definition struct {
 	transport transport
 	care      care.Terms
 	query     *mapping.Program // nil for a transport that sends no document
+	unasked   []unaskedRule    // queries that are answered without a call
 	asks      *schemaRule      // of the document that the query rules make; nil: none
 	reply     reply
 	evidence  *mapping.Program
@@ -66,14 +67,6 @@ type reply struct {
 	same     []sameRule
 	encoding xmldoc.Encoding
 	schema   *schemaRule
-}
-
-// sameRule says what a record must share with the query: a register that answers
-// about somebody else must not be believed.
-type sameRule struct {
-	asked *mapping.Lookup // over the query
-	got   *mapping.Lookup // over the record
-	line  int
 }
 
 // outcomeRule names an answer that is no record.
@@ -134,7 +127,7 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 		return nil, doc.Err()
 	}
 	f := root.Fields("apiVersion", "kind", "name", "title", "country", "about", "evidence_type", "issuer",
-		"transport", "prefixes", "code_lists", "care", "query", "reply", "record", "evidence", "supplements", "pseudonymise")
+		"transport", "prefixes", "code_lists", "groups", "care", "query", "reply", "record", "evidence", "supplements", "pseudonymise")
 	f["apiVersion"].RequiredText(root, "apiVersion")
 	f["apiVersion"].Word(mapping.APIVersion)
 	f["kind"].RequiredText(root, "kind")
@@ -162,39 +155,31 @@ func parseDefinition(file, folder string, text []byte) (*Definition, error) {
 	d.issuer(root, f["issuer"])
 
 	scope := mapping.NewScope(f["prefixes"], f["code_lists"])
+	scope.Groups(f["groups"])
 	d.recordSection(root, f["record"], f["evidence"], scope)
 	d.supplementsSection(f["supplements"], scope)
-	d.pseudonyms = capture.Parse(f["pseudonymise"], scope.Prefixes())
+	d.pseudonyms = capture.Parse(f["pseudonymise"], scope.Prefixes(), scope.Use)
 	d.replySection(root, f["reply"], scope)
-	d.transportSection(root, f["transport"], f["query"], scope)
-	direction := mapping.ValueToXML
-	if t, ok := d.transport.(valueTransport); ok && t.sendsValue() {
-		direction = mapping.ValueToValue
-	}
-	d.query = section(root, f["query"], "query", scope, direction, false)
-	d.asks = querySchema(f["query"], direction)
+	d.knownTargets()
+	d.transportSection(root, f["transport"], scope)
+	d.querySection(root, f["query"], scope)
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-func section(root, v yamldoc.Value, key string, scope *mapping.Scope, dir mapping.Direction, required bool) *mapping.Program {
+// section reads rules that make XML of a record.
+func section(root, v yamldoc.Value, key string, scope *mapping.Scope) *mapping.Program {
 	if !v.Exists() {
-		if required {
-			root.Fault("missing key %q", key)
-		}
+		root.Fault("missing key %q", key)
 		return nil
 	}
-	keys := []string{"rules"}
-	if key == "query" {
-		keys = append(keys, "schema", "catalog")
-	}
-	f := v.Fields(keys...)
+	f := v.Fields("rules")
 	if !f["rules"].Exists() {
 		v.Fault("missing key %q", "rules")
 	}
-	return scope.Program(f["rules"], dir)
+	return scope.Program(f["rules"], mapping.ValueToXML)
 }
 
 func (d *Definition) evidenceType(root, v yamldoc.Value) {
@@ -259,7 +244,7 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 		root.Fault("missing key %q", "reply")
 		return
 	}
-	f := v.Fields("outcomes", "hits", "issued_on", "rules", "same", "encoding", "schema", "catalog")
+	f := v.Fields("outcomes", "hits", "issued_on", "rules", "unread", "same", "encoding", "schema", "catalog")
 	d.reply.encoding = readEncoding(f["encoding"])
 	d.reply.schema = readSchema(f["schema"], f["catalog"])
 	for _, item := range f["outcomes"].Items() {
@@ -288,14 +273,7 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 		d.reply.outcomes = append(d.reply.outcomes, rule)
 	}
 	for _, item := range f["same"].Items() {
-		s := item.Fields("asked", "got")
-		for _, key := range []string{"asked", "got"} {
-			if !s[key].Exists() {
-				item.Fault("missing key %q", key)
-			}
-		}
-		line, _ := item.Place()
-		d.reply.same = append(d.reply.same, sameRule{scope.Lookup(s["asked"]), scope.Lookup(s["got"]), line})
+		d.reply.same = append(d.reply.same, readSame(item, scope))
 	}
 	if !f["hits"].Exists() {
 		v.Fault("missing key %q: the path of the records in a reply", "hits")
@@ -306,9 +284,10 @@ func (d *Definition) replySection(root, v yamldoc.Value, scope *mapping.Scope) {
 	d.reply.hits = scope.Expr(f["hits"], mapping.TypeNodes)
 	d.reply.issuedOn = scope.Expr(f["issued_on"], mapping.TypeText)
 	d.reply.record = scope.Program(f["rules"], mapping.XMLToValue)
+	d.reply.record.Unread(f["unread"])
 }
 
-func (d *Definition) transportSection(root, v, query yamldoc.Value, scope *mapping.Scope) {
+func (d *Definition) transportSection(root, v yamldoc.Value, scope *mapping.Scope) {
 	if !v.Exists() {
 		root.Fault("missing key %q", "transport")
 		return
@@ -335,13 +314,5 @@ func (d *Definition) transportSection(root, v, query yamldoc.Value, scope *mappi
 		kind.Fault("want one of %s", strings.Join(words, ", "))
 		return
 	}
-	t := read(v, scope)
-	if t.needsDocument() != query.Exists() {
-		if query.Exists() {
-			query.Fault("this transport sends no document")
-		} else {
-			root.Fault("missing key %q: the document to send", "query")
-		}
-	}
-	d.transport = t
+	d.transport = read(v, scope)
 }

@@ -115,6 +115,7 @@ code_lists:
 rules:
   - to: record
     from: hit
+    empty: keep
     rules:
       - {to: made, value: "yes"}
       - `

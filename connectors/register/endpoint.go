@@ -18,19 +18,20 @@ import (
 // An Endpoint is what a deployment says about one register: where it is, how to
 // prove who we are, how much to bear.
 type Endpoint struct {
-	URL        string           // Required; for HTTP https, or http to a loopback address
-	ClientCert *tls.Certificate // Default none
-	RootCAs    *x509.CertPool   // Default the system's
-	Auth       Auth             // Default none
-	KnownHosts []byte           // Required for SFTP: the server's key
-	SSHKey     Secret           // SFTP: who we are. Default the password
-	NameKey    Secret           // of names of files where replies are deferred
-	OAuth      *OAuth           // Default none
-	WSS        *WSS             // SOAP only. Default none
-	XRoad      XRoad            // Required for a register of X-Road
-	Timeout    time.Duration    // Default that of register.yaml; one call, from dialling to the last byte, repetitions included
-	Care       care.Settings    // Default as register.yaml says; tighter, never looser
-	MaxReply   int64            // Default 4 MiB
+	URL        string            // Required; for HTTP https, or http to a loopback address
+	ClientCert *tls.Certificate  // Default none
+	RootCAs    *x509.CertPool    // Default the system's
+	Auth       Auth              // Default none
+	KnownHosts []byte            // Required for SFTP: the server's key
+	SSHKey     Secret            // SFTP: who we are. Default the password
+	NameKey    Secret            // of names of files where replies are deferred
+	OAuth      *OAuth            // Default none
+	WSS        *WSS              // SOAP only. Default none
+	XRoad      XRoad             // Required for a register of X-Road
+	Secrets    map[string]Secret // by name: what query rules write for secret('name'). Required for those that they name
+	Timeout    time.Duration     // Default that of register.yaml; one call, from dialling to the last byte, repetitions included
+	Care       care.Settings     // Default as register.yaml says; tighter, never looser
+	MaxReply   int64             // Default 4 MiB
 
 	PersonalDataOnTopic bool // Kafka: the deployment accepts that persons stand on the register's topics in clear
 

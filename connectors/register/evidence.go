@@ -39,12 +39,50 @@ func (d *Definition) recordSection(root, record, rules yamldoc.Value, scope *map
 			rules.Fault("%s evidence is made of a canonical record: name its type under the key %q", canonical, "record")
 		}
 	case rules.Exists() || d.kind == nil:
-		d.evidence = section(root, rules, "evidence", scope, mapping.ValueToXML, true)
+		d.evidence = section(root, rules, "evidence", scope)
 		return
 	}
 	if d.kind != nil {
 		d.evidence = d.kind.Program()
 	}
+}
+
+// knownTargets refuses rules that write to fields that the canonical record has not.
+func (d *Definition) knownTargets() {
+	if d.kind == nil || d.reply.record == nil {
+		return
+	}
+	d.reply.record.EachTarget(func(path string, refuse func(string, ...any)) {
+		if !records.Known(d.kind.Name, path) {
+			refuse("the canonical record (%s) has no field %s%s", d.kind.Name, path, nearField(d.kind.Name, path))
+		}
+	})
+}
+
+// nearField names the field that may have been meant: one with nearly the same name
+// beside it, the same name elsewhere, or what there is beside it.
+func nearField(kind, path string) string {
+	last := func(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
+	parent := strings.TrimSuffix(path, last(path))
+	var beside, elsewhere []string
+	for _, f := range records.Fields(kind) {
+		if rest, ok := strings.CutPrefix(f.Path, parent); ok && !strings.Contains(rest, ".") {
+			beside = append(beside, rest)
+		}
+		if strings.TrimSuffix(last(f.Path), "[]") == strings.TrimSuffix(last(path), "[]") {
+			elsewhere = append(elsewhere, f.Path)
+		}
+	}
+	near := yamldoc.Suggest(last(path), beside)
+	switch {
+	case len(beside) > 0 && !strings.HasPrefix(near, "; known here"):
+		return near
+	case len(elsewhere) > 0:
+		return "; there is " + strings.Join(elsewhere[:min(len(elsewhere), 5)], ", ")
+	case len(beside) > 0:
+		return near
+	}
+	return ""
 }
 
 // checkRecord holds the record against the schema of its type. The error names

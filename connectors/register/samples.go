@@ -166,7 +166,7 @@ func (c *sampleCase) query() error {
 	if err != nil {
 		return fmt.Errorf("reading query.json: %w", err)
 	}
-	req, res := c.d.makeRequest(in)
+	req, res := c.d.makeRequest(in, nil)
 	if req == nil {
 		return outcomeError(res)
 	}

@@ -6,12 +6,18 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
 	"oncegate/connectors/register/care"
+	"oncegate/mapping"
 )
 
 // Settings are what a deployment's configuration says about one register. They
@@ -31,6 +37,8 @@ type Settings struct {
 	SSHKey      string `yaml:"ssh_key"`                // file: who we are on an SFTP server. Default: password_file
 	NameKeyFile string `yaml:"name_key_file"`          // file: of what names of files are made. Required where files are deferred
 	OnTopic     string `yaml:"personal_data_on_topic"` // accepted: persons may stand on the topics of a register on Kafka. Default: refused
+
+	Secrets map[string]string `yaml:"secrets"` // files: what secret('name') of the query rules stands for. Default: none
 
 	Care care.Settings `yaml:",inline"` // tighter than register.yaml, never looser
 
@@ -109,6 +117,9 @@ func (s Settings) Files() []File {
 		{"ssh_key", s.SSHKey, true},
 		{"name_key_file", s.NameKeyFile, true},
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.Secrets)) {
+		all = append(all, File{"secrets." + name, s.Secrets[name], true})
+	}
 	if s.OAuth != nil {
 		all = append(all, File{"oauth2.client_secret_file", s.OAuth.SecretFile, true})
 	}
@@ -143,6 +154,11 @@ func (s Settings) Validate() error {
 	if s.OnTopic != "" && s.OnTopic != "accepted" && s.OnTopic != "refused" {
 		errs = append(errs, errors.New("personal_data_on_topic: want accepted or refused"))
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.Secrets)) {
+		if !mapping.SecretName(name) || s.Secrets[name] == "" {
+			errs = append(errs, fmt.Errorf("secrets: want names of lower-case letters, digits, _ and -, each with a file: %s", strconv.Quote(name)))
+		}
+	}
 	pair("header", "header_file", s.Header, s.HeaderFile)
 	xroad, err := s.XRoad.identity()
 	if o := s.OAuth; o != nil && (o.TokenURL == "" || o.ClientID == "" || o.SecretFile == "") {
@@ -175,8 +191,8 @@ func (s Settings) Endpoint(read func(file string) ([]byte, error)) (Endpoint, er
 			Header: s.Header, Value: f.secret("header_file", s.HeaderFile),
 		},
 		KnownHosts: f.bytes("known_hosts", s.KnownHosts), SSHKey: f.secret("ssh_key", s.SSHKey), NameKey: f.secret("name_key_file", s.NameKeyFile),
-		PersonalDataOnTopic: s.OnTopic == "accepted",
-		OAuth:               s.OAuth.endpoint(&f), WSS: s.WSSE.endpoint(&f),
+		PersonalDataOnTopic: s.OnTopic == "accepted", Secrets: f.secrets(s.Secrets),
+		OAuth: s.OAuth.endpoint(&f), WSS: s.WSSE.endpoint(&f),
 	}
 	return e, errors.Join(f.errs...)
 }
@@ -217,6 +233,19 @@ func (f *files) secret(key, name string) Secret {
 		f.fail(key, "%s is larger than %d bytes", name, maxSecret)
 	}
 	return Secret(text)
+}
+
+// secrets reads what query rules send. Each must be able to stand in XML and JSON.
+func (f *files) secrets(names map[string]string) map[string]Secret {
+	out := make(map[string]Secret, len(names))
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		key := "secrets." + name
+		out[name] = f.secret(key, names[name])
+		if text := string(out[name]); !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+			f.fail(key, "%s holds characters that cannot be sent", names[name])
+		}
+	}
+	return out
 }
 
 // pool reads authorities; nil without a file: the system's.

@@ -158,7 +158,7 @@ func TestQueriesKeepTheirSchema(t *testing.T) {
 		"Paraugs-Paraugs": "the query breaks ask.xsd: /r:Ask/r:Name (2:35): cvc-maxLength-valid: ",
 	} {
 		in := map[string]any{"subject": map[string]any{"natural": map[string]any{"familyName": name}}}
-		req, res := d.makeRequest(in)
+		req, res := d.makeRequest(in, nil)
 		if (req == nil) != (want != "") || !strings.HasPrefix(res.detail, want) || strings.Contains(res.detail, "Paraugs") {
 			t.Errorf("%s: got %q, want %q", name, res.detail, want)
 		}

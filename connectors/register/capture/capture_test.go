@@ -27,7 +27,7 @@ const rulesText = `
 func rulesOf(t testing.TB, text string) (*Rules, error) {
 	t.Helper()
 	doc, root := yamldoc.Parse("register.yaml", []byte(text))
-	r := Parse(root, map[string]string{"r": "urn:r"})
+	r := Parse(root, map[string]string{"r": "urn:r"}, func(string) {})
 	return r, doc.Err()
 }
 

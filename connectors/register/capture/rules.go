@@ -54,9 +54,9 @@ type test struct {
 }
 
 // Parse reads the key pseudonymise: a list of {path, as, pattern}. Faults go to the
-// file's Doc. Prefixes are those of the register; the prefix "" is the namespace of
-// names without one.
-func Parse(v yamldoc.Value, prefixes map[string]string) *Rules {
+// file's Doc. Prefixes are those of the register, and use is told which are used; the
+// prefix "" is the namespace of names without one.
+func Parse(v yamldoc.Value, prefixes map[string]string, use func(prefix string)) *Rules {
 	out := &Rules{}
 	for _, item := range v.Items() {
 		f := item.Fields("path", "as", "pattern", "note")
@@ -75,7 +75,7 @@ func Parse(v yamldoc.Value, prefixes map[string]string) *Rules {
 		path := f["path"].RequiredText(item, "path")
 		if path != "" {
 			var msg string
-			if r.path, msg = parsePattern(path, prefixes); msg != "" {
+			if r.path, msg = parsePattern(path, prefixes, use); msg != "" {
 				f["path"].Fault("%s", msg)
 			}
 		}
@@ -84,7 +84,7 @@ func Parse(v yamldoc.Value, prefixes map[string]string) *Rules {
 	return out
 }
 
-func parsePattern(text string, prefixes map[string]string) (pattern, string) {
+func parsePattern(text string, prefixes map[string]string, use func(prefix string)) (pattern, string) {
 	var p pattern
 	switch {
 	case strings.HasPrefix(text, "//"):
@@ -113,6 +113,7 @@ func parsePattern(text string, prefixes map[string]string) (pattern, string) {
 			if has && !known {
 				return p, "prefix " + prefix + " is not declared under prefixes"
 			}
+			use(prefix)
 			t.space = uri
 		}
 		t.local = local
