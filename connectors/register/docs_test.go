@@ -38,7 +38,7 @@ func readDoc(t *testing.T, name string) string {
 var (
 	fileBlock     = regexp.MustCompile("(?s)<!-- file: (\\S+) -->\n```\\w*\n(.*?)```\n")
 	headBlock     = regexp.MustCompile("(?s)<!-- below the head: (\\S+) -->\n```yaml\n(.*?)```\n")
-	keysBlock     = regexp.MustCompile("(?s)<!-- (in register.yaml|under reply) -->\n```yaml\n(.*?)```\n")
+	keysBlock     = regexp.MustCompile("(?s)<!-- (in register.yaml|under reply|under query) -->\n```yaml\n(.*?)```\n")
 	settingsBlock = regexp.MustCompile("(?s)<!-- in oncegate.yaml -->\n```yaml\n(.*?)```\n")
 	maptestBlock  = regexp.MustCompile("(?s)<!-- maptest -->\n```text\n(.*?)```")
 )
@@ -154,6 +154,7 @@ func TestReferenceIsTrue(t *testing.T) {
 		t.Fatal("the tutorial's register.yaml has no transport")
 	}
 	doc := readDoc(t, reference)
+	both := doc + readDoc(t, tutorial)
 	files, samples := shown(doc), map[string]bool{}
 	for name := range files {
 		folder, rest, _ := strings.Cut(name, "/")
@@ -175,12 +176,12 @@ func TestReferenceIsTrue(t *testing.T) {
 	if failed, err := register.Check(&out, files, proved...); failed != 0 || err != nil {
 		t.Errorf("%d samples fail, %v\n%s", failed, err, out.String())
 	}
-	for i, m := range keysBlock.FindAllStringSubmatch(doc, -1) {
+	for i, m := range keysBlock.FindAllStringSubmatch(both, -1) {
 		if _, err := register.Load(fstest.MapFS{"lv-residence/register.yaml": {Data: withKeys(t, whole, m[1], m[2])}}); err != nil {
 			t.Errorf("keys %d: %v\n%s", i+1, err, m[2])
 		}
 	}
-	for i, m := range settingsBlock.FindAllStringSubmatch(doc, -1) {
+	for i, m := range settingsBlock.FindAllStringSubmatch(both, -1) {
 		var settings struct {
 			Dir       string                       `yaml:"registers_dir"`
 			Registers map[string]register.Settings `yaml:"registers"`
@@ -209,8 +210,8 @@ func withKeys(t *testing.T, whole, where, part string) []byte {
 		t.Fatalf("%v\n%s", err, part)
 	}
 	into := file
-	if where == "under reply" {
-		into = file["reply"].(map[string]any)
+	if _, key, under := strings.Cut(where, "under "); under {
+		into = file[key].(map[string]any)
 	}
 	maps.Copy(into, keys)
 	out, err := yaml.Marshal(file)
