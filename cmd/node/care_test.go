@@ -174,3 +174,46 @@ func TestAHundredThousandCallsOverRedis(t *testing.T) {
 	caretest.InWindow(t, left, of.Budget)
 	t.Logf("%d calls in %v: %.0f a second of %d agreed", len(left), took, float64(len(left))/took.Seconds(), rate)
 }
+
+// The clock that counts is set back, as by a failover to a server of another time: what
+// it wrote of the future stops nobody for longer than a lost memory does.
+func TestBudgetsOverAClockThatIsSetBack(t *testing.T) {
+	m := miniredis.RunT(t)
+	now := time.Now().Truncate(time.Second)
+	ctx := t.Context()
+	for _, of := range []care.Budget{{Concurrency: 1}, {Concurrency: 1, Calls: 2, Per: time.Second, Burst: 2}} {
+		t.Run(fmt.Sprint(of.Calls), func(t *testing.T) {
+			p := budgetPrefix(t)
+			b, _ := budgetInstance(t, m.Addr(), p)
+			m.SetTime(now.Add(24 * time.Hour))
+			granted := func(ticket string, within time.Duration) bool {
+				begin := now
+				for now.Sub(begin) <= within {
+					g, err := b.Take(ctx, "births", ticket, of, time.Minute)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if g.OK {
+						return true
+					}
+					now = now.Add(g.Wait)
+					m.SetTime(now)
+				}
+				return false
+			}
+			at := now
+			now = now.Add(24 * time.Hour)
+			if !granted("first", 10*time.Second) {
+				t.Fatal("nothing is granted")
+			}
+			if granted("waits", 500*time.Millisecond) { // and is heard of no more, as the first
+				t.Fatal("two calls at one time")
+			}
+			now = at
+			m.SetTime(now)
+			if !granted("later", 70*time.Second) {
+				t.Error("nothing is granted after the clock was set back")
+			}
+		})
+	}
+}

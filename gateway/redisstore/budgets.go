@@ -67,6 +67,7 @@ const (
 	budgetGrace  = 2 * time.Second
 	budgetEmpty  = time.Minute
 	budgetSettle = 1500 * time.Millisecond // after a loss, until everybody has told of the calls that go on
+	budgetSkew   = time.Second             // a clock that goes back by less only makes calls wait
 	budgetTerm   = 400 * 24 * time.Hour    // of begun; a register that nobody asks for so long begins anew
 )
 
@@ -74,15 +75,29 @@ const (
 // burst, per, hold, and the figures above.
 var budgetTakeScript = redis.NewScript(`
 local function whole(x) return string.format('%.0f', x) end
+local hour = 3600000000 -- more than calls of one instance last longer than those of another
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
 local ticket, concurrency, calls, burst = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local per, hold = tonumber(ARGV[5]), tonumber(ARGV[6])
 local ahead, poll, least, most, grace = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local empty, settle, term = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
+local empty, settle, term, skew = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
 
 local begun = tonumber(redis.call('GET', KEYS[6]) or '')
-if not begun then begun = now end
+if not begun or begun > now + skew then begun = now end
+-- What lies further ahead than anything is ever written was written by a clock that was
+-- set back since. Such slots are a memory that was lost.
+if tonumber(redis.call('LINDEX', KEYS[1], 0) or '0') > now + ahead + skew then
+  redis.call('DEL', KEYS[1], KEYS[2])
+  begun = now
+end
+for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], whole(now + most + grace + skew), '+inf')) do
+  redis.call('ZREM', KEYS[4], dead)
+  redis.call('ZREM', KEYS[5], dead)
+end
+for _, call in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], whole(now + hold + hour), '+inf')) do
+  redis.call('ZADD', KEYS[3], whole(now + hold), call)
+end
 redis.call('SET', KEYS[6], whole(begun), 'PX', whole(term / 1000))
 
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', whole(now))
@@ -189,7 +204,7 @@ func (b *Budgets) Take(ctx context.Context, register, ticket string, of Budget, 
 	}
 	got, err := budgetTakeScript.Run(ctx, b.cfg.Client, keys, ticket, of.Concurrency, of.Calls, of.Burst,
 		of.Per.Microseconds(), hold.Microseconds(), budgetAhead.Microseconds(), budgetPoll.Microseconds(), budgetLeast.Microseconds(),
-		budgetMost.Microseconds(), budgetGrace.Microseconds(), budgetEmpty.Microseconds(), budgetSettle.Microseconds(), budgetTerm.Microseconds()).Int64Slice()
+		budgetMost.Microseconds(), budgetGrace.Microseconds(), budgetEmpty.Microseconds(), budgetSettle.Microseconds(), budgetTerm.Microseconds(), budgetSkew.Microseconds()).Int64Slice()
 	if err != nil {
 		return Grant{}, unavailable("taking from the budget of a register", err)
 	}
