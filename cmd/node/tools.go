@@ -20,6 +20,9 @@ func (n *Node) Cluster() *kafkalog.Cluster { return n.cluster }
 // Codec reads the canonical messages of the log.
 func (n *Node) Codec() *kafkalog.Codec { return n.codec }
 
+// Payloads opens what messages refer to, while its key is there.
+func (n *Node) Payloads() canon.Payloads { return n.vault }
+
 // Exchanges reads conversations.
 func (n *Node) Exchanges() exchange.Reader { return n.core }
 
