@@ -92,6 +92,20 @@ func (set *Set) Check(name, what string, doc []byte) error {
 	if err != nil {
 		return canon.NewFault(canon.CodeMessageInvalid, nil, "%s: %s", what, err)
 	}
+	return set.judge(schema, what, value)
+}
+
+// CheckValue is Check of what was decoded already: maps, lists, texts, booleans and
+// json.Number.
+func (set *Set) CheckValue(name, what string, value any) error {
+	schema, ok := set.schemas[name]
+	if !ok {
+		return canon.NewFault(canon.CodeMessageInvalid, nil, "no schema for %q", what)
+	}
+	return set.judge(schema, what, value)
+}
+
+func (set *Set) judge(schema *jsonschema.Schema, what string, value any) error {
 	if err := schema.Validate(value); err != nil {
 		broken, ok := errors.AsType[*jsonschema.ValidationError](err)
 		if !ok {

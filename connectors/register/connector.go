@@ -378,7 +378,7 @@ func (d *Definition) render(reading *mapping.Reading, in any) result {
 		}
 	}
 	res.record = value.AppendJSON(nil)
-	if err := d.checkRecord(res.record); err != nil {
+	if err := d.checkRecord(value); err != nil {
 		return fail(err)
 	}
 	e, evidenceReport, err := d.evidence.Build(value)

@@ -87,11 +87,11 @@ func nearField(kind, path string) string {
 
 // checkRecord holds the record against the schema of its type. The error names
 // places and rules, no value.
-func (d *Definition) checkRecord(record []byte) error {
+func (d *Definition) checkRecord(record *mapping.Record) error {
 	if d.kind == nil {
 		return nil
 	}
-	err := records.Validate(d.kind.Name, record)
+	err := records.ValidateValue(d.kind.Name, record.Value())
 	var fault *canon.Fault
 	if errors.As(err, &fault) {
 		return errors.New(fault.Detail)

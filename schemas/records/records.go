@@ -78,6 +78,15 @@ func Validate(typ string, doc []byte) error {
 	return set.Check(typ+suffix, "record "+typ, doc)
 }
 
+// ValidateValue is Validate of a record that is not yet JSON.
+func ValidateValue(typ string, record map[string]any) error {
+	set, err := compiled()
+	if err != nil {
+		return canon.NewFault(canon.CodeInternal, err, "schemas of records cannot be compiled")
+	}
+	return set.CheckValue(typ+suffix, "record "+typ, record)
+}
+
 // compiled builds the validators at first use; what they are built from is part
 // of the program.
 var compiled = sync.OnceValues(func() (*schemas.Set, error) {
