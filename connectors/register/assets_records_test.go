@@ -116,33 +116,6 @@ func italianMismatch(t *testing.T, root *element) is {
 	}
 }
 
-func birthUnread() map[string]string {
-	return map[string]string{
-		"testata/idTipoContenuto":          "form of the notice, not of the act",
-		"testata/idTipoNotifica":           "kind of notice; idTipoEvento says the kind of act",
-		"testata/idUsecase":                "number of what descrizioneUsecase says in words",
-		"*/nazionalita/descrizioneStato":   "codiceStato says the same",
-		"evento/intestatario/soggettoAIRE": "whether the person lives abroad: no part of a certificate of birth",
-	}
-}
-
-func marriageUnread() map[string]string {
-	return map[string]string{
-		"testata/idTipoContenuto":        "form of the notice, not of the act",
-		"testata/idUsecase":              "number of what descrizioneUsecase says in words",
-		"*/nazionalita/descrizioneStato": "codiceStato says the same",
-	}
-}
-
-func mismatchUnread() map[string]string {
-	return map[string]string{
-		"testata/idTipoContenuto": "form of the notice, not of the act",
-		"testata/idTipoEvento":    "the two parts of the notice say what it is",
-		"testata/idTipoNotifica":  "kind of notice",
-		"testata/idUsecase":       "number of what descrizioneUsecase says in words",
-	}
-}
-
 // Netherlands: a company of the chamber of commerce.
 
 func dutchCompany(t *testing.T, root *element) is {
@@ -250,32 +223,6 @@ func de4aDomicile(t *testing.T, root *element) is {
 	}
 }
 
-func domicileUnread() map[string]string {
-	return map[string]string{"IssueDate/@type": "xsi:type, which a schema wants"}
-}
-
-func de4aUnread() map[string]string {
-	out := map[string]string{
-		"*/Identifier/IssueDate":          "when a number was given",
-		"*/Identifier/IssuingAuthority":   "who gave a number",
-		"*/Identifier/IssuingAuthorityID": "who gave a number",
-		"*/Citizenship/Identifier":        "Name holds the code of the country",
-	}
-	for _, a := range []string{"languageID", "languageLocaleID"} {
-		out["*/@"+a] = "language of one text"
-	}
-	for _, a := range []string{"schemeID", "schemeName", "schemeAgencyID", "schemeAgencyName", "schemeVersionID", "schemeDataURI", "schemeURI"} {
-		out["*/@"+a] = "list behind a number that is not read"
-	}
-	for _, part := range []string{"PoBox", "LocatorDesignator", "Thoroughfare", "PostCode", "AddressArea"} {
-		out["*/PlaceOfBirth/"+part] = "a place of birth is a town, and a name within it"
-	}
-	for _, part := range []string{"PoBox", "LocatorDesignator", "LocatorName", "Thoroughfare", "PostCode", "AddressArea"} {
-		out["IssuingPlace/"+part] = "an authority has a town"
-	}
-	return out
-}
-
 // ELMO in an answer of Erasmus Without Paper.
 
 func elmoTranscript(t *testing.T, root *element) is {
@@ -323,17 +270,5 @@ func elmoTranscript(t *testing.T, root *element) is {
 			"address": is{"country": issuer.at(t, "country").text}, "contact": is{"website": issuer.at(t, "url").text},
 		},
 		"courses": courses,
-	}
-}
-
-func elmoUnread() map[string]string {
-	return map[string]string{
-		"tor/elmo/generatedDate":                              "when this copy was made; issueDate is the day of issue",
-		"tor/elmo/Signature":                                  "it proves nothing: SHA-1, and a key that nobody vouches for",
-		"tor/elmo/report/attachment":                          "the file goes along as an annex where it is whole; in this sample it is cut off",
-		"tor/gradeConversionTable":                            "statistics of grades, not of this person",
-		"*/resultDistribution":                                "statistics of grades, not of this person",
-		"*/iscedCode":                                         "the field belongs to the qualification, of which a transcript knows none",
-		"*/learningOpportunitySpecification/identifier/@type": "the code of a course, whatever its kind",
 	}
 }

@@ -18,6 +18,11 @@ type Comparison struct {
 
 // Query compares what goes out for a query, as its rules see it.
 func (c Comparison) Query(in any) []mapping.Change {
+	before, beforeSays := c.Before.answerUnasked(in)
+	after, afterSays := c.After.answerUnasked(in)
+	if beforeSays || afterSays {
+		return c.texts("query outcome", before.outcome.String(), after.outcome.String())
+	}
 	was, wasErr := c.Before.rawRequest(in)
 	is, isErr := c.After.rawRequest(in)
 	if wasErr != nil || isErr != nil {

@@ -49,7 +49,7 @@ func (c *sampleCase) follow(query, reply *mapping.Coverage) error {
 		if in, err = mapping.DecodeJSON(text); err != nil {
 			return fmt.Errorf("reading query.json: %w", err)
 		}
-		if query != nil {
+		if _, unasked := c.d.answerUnasked(in); query != nil && !unasked {
 			build := func(v any) error { _, _, err := query.Build(v); return err }
 			if t, ok := c.d.transport.(valueTransport); ok && t.sendsValue() {
 				build = func(v any) error { _, _, err := query.Convert(v); return err }

@@ -35,7 +35,8 @@ import (
 //	found.page.txt      what people read on the pages of a canonical record, in the
 //	                    first language of its pages
 //	notfound.fault      instead of record and evidence: not-found, ambiguous,
-//	                    unavailable or invalid
+//	                    unavailable or invalid. Without a reply: of a query for which
+//	                    nothing is sent
 const samplesFolder = "testdata"
 
 // A Sample is the outcome of one check of one case. Err is nil when it holds.
@@ -102,10 +103,13 @@ func (c *sampleCase) run() []Sample {
 			add("folder", fmt.Errorf("%s.%s: want one of %s", c.name, kind, strings.Join(known, ", ")))
 		}
 	}
-	if c.has["query.json"] {
+	if c.has["query.json"] && c.asks() {
 		add("query", c.query())
 	}
 	if !c.has["reply.xml"] && !c.has["reply.json"] && !c.has["reply.mime"] {
+		if c.has["query.json"] && c.has["fault"] {
+			add("outcome", c.notAsked())
+		}
 		return out
 	}
 	reply, err := c.reply()
@@ -157,6 +161,37 @@ func outcomeError(res result) error {
 	return fmt.Errorf("the outcome is %s, want found: %s", res.outcome, res.detail)
 }
 
+// asks says whether something must go out for the query: a case that has a reply, or
+// shows what is sent.
+func (c *sampleCase) asks() bool {
+	if !c.has["fault"] {
+		return true
+	}
+	for kind := range c.has {
+		if kind != "query.json" && kind != "fault" {
+			return true
+		}
+	}
+	return false
+}
+
+// notAsked checks the outcome of a query for which nothing is sent.
+func (c *sampleCase) notAsked() error {
+	text, err := c.file("query.json")
+	if err != nil {
+		return err
+	}
+	in, err := mapping.DecodeJSON(text)
+	if err != nil {
+		return fmt.Errorf("reading query.json: %w", err)
+	}
+	res, ok := c.d.answerUnasked(in)
+	if !ok {
+		return errors.New("the query is sent: no condition of query.outcomes holds, and there is no reply")
+	}
+	return c.fault(res)
+}
+
 func (c *sampleCase) query() error {
 	text, err := c.file("query.json")
 	if err != nil {
@@ -165,6 +200,9 @@ func (c *sampleCase) query() error {
 	in, err := mapping.DecodeJSON(text)
 	if err != nil {
 		return fmt.Errorf("reading query.json: %w", err)
+	}
+	if res, ok := c.d.answerUnasked(in); ok {
+		return fmt.Errorf("nothing is sent: %s", res.detail)
 	}
 	req, res := c.d.makeRequest(in, nil)
 	if req == nil {

@@ -107,6 +107,7 @@ func (d *Definition) Trial(r Reply, query any) (Trial, error) {
 
 // A Sending is what goes out for one query.
 type Sending struct {
+	Outcome        string         // of a query for which nothing is sent: not-found; empty for others
 	Method, Target string         // of transports over HTTP
 	Body           []byte         // XML or JSON; empty where none is sent
 	Args           []any          // of a prepared statement
@@ -115,6 +116,9 @@ type Sending struct {
 
 // Sending shows what goes out for a query, as its rules see it.
 func (d *Definition) Sending(query any) (Sending, error) {
+	if res, ok := d.answerUnasked(query); ok {
+		return Sending{Outcome: res.outcome.String()}, res.err
+	}
 	req, err := d.rawRequest(query)
 	if err != nil {
 		return Sending{}, err
