@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"oncegate/connectors/register"
@@ -201,4 +202,24 @@ func cachedRegister(t *testing.T, name string) *register.Connector {
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// A path that no request could be made of is a fault of the definition, not of every
+// query.
+func TestPathsOfAddresses(t *testing.T) {
+	text := string(sample(t, "companies/register.yaml"))
+	for path, good := range map[string]bool{
+		"/companies/v1/extract": true, "/a%20b/{procedure}/c": true, "/a b": false, "/a/%zz": false, "/{procedure}%2": false, `/a\b`: false, "/a\tb": false,
+	} {
+		lines := strings.Split(text, "\n")
+		for i, line := range lines {
+			if strings.HasPrefix(line, "  path: ") {
+				lines[i] = fmt.Sprintf("  path: '%s'", path)
+			}
+		}
+		_, err := register.Load(fstest.MapFS{"companies/register.yaml": {Data: []byte(strings.Join(lines, "\n"))}})
+		if told := err != nil && strings.Contains(err.Error(), "cannot stand in the path"); told == good {
+			t.Errorf("%q: got %v", path, err)
+		}
+	}
 }

@@ -104,6 +104,10 @@ func readPath(v yamldoc.Value, scope *mapping.Scope, check func(yamldoc.Value, *
 	offset := 0
 	for text != "" {
 		constant, rest, found := strings.Cut(text, "{")
+		if _, err := url.PathUnescape(constant); err != nil || strings.ContainsFunc(constant, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
+			v.FaultAt(offset, "this cannot stand in the path of an address; write %%20 for a blank")
+			break
+		}
 		if constant != "" {
 			out = append(out, part{text: constant})
 		}
