@@ -223,3 +223,17 @@ func TestPathsOfAddresses(t *testing.T) {
 		}
 	}
 }
+
+// A key of two lines, or a mistyped name, is told when the register is made, and not by
+// calls that seem to get no answer.
+func TestHeadersThatCannotBeSent(t *testing.T) {
+	for _, auth := range []register.Auth{{Header: "X Key", Value: "k"}, {Header: "X-Key:", Value: "k"}, {Header: "X-Key", Value: "s3cret\nsecond"}, {Header: "X-Key", Value: "s3cret\x00"}} {
+		err := register.Endpoint{URL: "https://register.example", Auth: auth}.Validate()
+		if err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q: got %v", auth.Header, err)
+		}
+	}
+	if err := (register.Endpoint{URL: "https://register.example", Auth: register.Auth{Header: "X-Key", Value: "s3cret"}}).Validate(); err != nil {
+		t.Error(err)
+	}
+}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"oncegate/connectors/register/care"
 )
 
@@ -89,6 +91,9 @@ func (e Endpoint) Validate() error {
 	}
 	if (e.Auth.Header == "") != (e.Auth.Value == "") {
 		errs = append(errs, errors.New("header and its value go together"))
+	}
+	if e.Auth.Header != "" && (!httpguts.ValidHeaderFieldName(e.Auth.Header) || !httpguts.ValidHeaderFieldValue(string(e.Auth.Value))) {
+		errs = append(errs, errors.New("header: this name cannot be that of a header, or the value holds characters, such as the end of a line, that no header can"))
 	}
 	if e.Timeout < 0 || e.MaxReply < 0 {
 		errs = append(errs, errors.New("timeout and limits must not be negative"))
