@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"oncegate/gateway/exchange"
@@ -146,9 +148,16 @@ func (c *Config) Check(embedded bool) error {
 	if c.Has(RoleRegisters) {
 		defs, err := c.Definitions()
 		errs = append(errs, err)
-		for name := range c.Registers {
-			if _, ok := defs[name]; !ok && err == nil {
+		for _, name := range slices.Sorted(maps.Keys(c.Registers)) {
+			def, ok := defs[name]
+			switch {
+			case err != nil: // told above
+			case !ok:
 				errs = append(errs, fmt.Errorf("registers.%s: there is no such register", name))
+			default: // a reload would refuse it
+				if err := def.Proved(); err != nil {
+					errs = append(errs, fmt.Errorf("registers.%s: %w", name, err))
+				}
 			}
 		}
 	}
