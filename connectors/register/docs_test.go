@@ -2,7 +2,6 @@ package register_test
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -52,6 +51,7 @@ func shown(doc string) fstest.MapFS {
 	return files
 }
 
+// The commands of the page are typed by a test of cmd/oncegate.
 func TestTutorialIsTrue(t *testing.T) {
 	doc := readDoc(t, tutorial)
 	files := shown(doc)
@@ -59,23 +59,6 @@ func TestTutorialIsTrue(t *testing.T) {
 	failed, err := register.Check(&out, files)
 	if failed != 0 || err != nil {
 		t.Fatalf("%d samples fail, %v\n%s", failed, err, out.String())
-	}
-	if !strings.Contains(doc, out.String()) {
-		t.Errorf("the tutorial shows other output than\n%s", out.String())
-	}
-	mistake := regexp.MustCompile("(?s)<!-- mistake: (.*?) -> (.*?) -->\n```\n(?:\\$.*?\n)?(.*?)```").FindStringSubmatch(doc)
-	if mistake == nil {
-		t.Fatal("the tutorial shows no mistake")
-	}
-	good := files["lv-residence/register.yaml"].Data
-	bad := bytes.Replace(good, []byte(mistake[1]), []byte(mistake[2]), 1)
-	_, err = register.Load(fstest.MapFS{"lv-residence/register.yaml": {Data: bad}})
-	var list mapping.Errors
-	if !errors.As(err, &list) || !strings.HasPrefix(mistake[3], list.Render()) {
-		t.Errorf("the mistake gives\n%v", err)
-		if list != nil {
-			t.Errorf("\n%s", list.Render())
-		}
 	}
 	maptests := maptestBlock.FindAllStringSubmatch(doc, -1)
 	if len(maptests) < 2 {
