@@ -237,3 +237,45 @@ func TestHeadersThatCannotBeSent(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The same for SOAP, its parts and its faults.
+func TestNothingOfAnEnvelopeIsToldOn(t *testing.T) {
+	const person = "Kranjec-19940317"
+	multipart := func(params, root, rest string) string {
+		return `multipart/related; boundary=b; ` + params + "\n--b\r\n" + root + "\r\n--b\r\n" + rest + "\r\n--b--\r\n"
+	}
+	const soap = `<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope">%s</e:Envelope>`
+	root := "Content-Type: application/xop+xml; type=\"application/soap+xml\"\r\nContent-ID: <r>\r\n\r\n" + fmt.Sprintf(soap, `<e:Body><a><x:Include xmlns:x="http://www.w3.org/2004/08/xop/include" href="cid:`+person+`"/></a></e:Body>`)
+	for rule, text := range map[string]string{
+		"a type of the multipart":  multipart("type="+person, root, ""),
+		"a part that is not there": multipart(`type="application/xop+xml"; start="<r>"`, root, "Content-ID: <other>\r\n\r\nx"),
+		"a part that is not used":  multipart(`type="application/xop+xml"; start="<r>"`, root, "Content-ID: <"+person+">\r\nX-"+person+": "+person+"\r\nX-"+person+": y\r\n\r\nx"),
+		"a header of a part":       multipart(`type="application/xop+xml"; start="<r>"`, root, person+"\r\n\r\nx"),
+		"a start":                  multipart(`type="application/xop+xml"; start="<`+person+`>"`, root, "Content-ID: <a>\r\n\r\nx"),
+		"a fault":                  soapType + "\n" + fmt.Sprintf(soap, `<e:Body><e:Fault><e:Code><e:Value>e:`+person+`</e:Value></e:Code><e:Reason><e:Text xml:lang="en">`+person+`</e:Text></e:Reason></e:Fault></e:Body>`),
+		"an envelope of its own":   soapType + "\n<" + person + "/>",
+		"a header to understand":   soapType + "\n" + fmt.Sprintf(soap, `<e:Header><p:`+person+` xmlns:p="urn:`+person+`" e:mustUnderstand="1"/></e:Header><e:Body><a/></e:Body>`),
+		"a Security header":        soapType + "\n" + fmt.Sprintf(soap, `<e:Header><w:Security xmlns:w="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd" e:role="`+person+`"><w:`+person+`/></w:Security></e:Header><e:Body><a/></e:Body>`),
+		"two children of the body": soapType + "\n" + fmt.Sprintf(soap, `<e:Body><`+person+`/><`+person+`/></e:Body>`),
+		"another body":             soapType + "\n" + fmt.Sprintf(soap, `<e:Body><`+person+` `+person+`="`+person+`"/></e:Body>`),
+	} {
+		t.Run(rule, func(t *testing.T) {
+			contentType, body, _ := strings.Cut(text, "\n")
+			s := connect(t, "births", reply(200, contentType, []byte(body)), nil)
+			ms, err := s.connector.Handle(t.Context(), query(t, "births"))
+			told := s.log.String() + fmt.Sprint(err)
+			for _, m := range ms {
+				text, err := json.Marshal(m.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				told += string(text)
+			}
+			for _, part := range []string{"kranjec", "19940317"} {
+				if strings.Contains(strings.ToLower(told), part) {
+					t.Errorf("told on: %s", told)
+				}
+			}
+		})
+	}
+}
