@@ -50,6 +50,10 @@ func TestTutorialCanBeFollowed(t *testing.T) {
 			ran++
 		}
 	}
+	schema, err := os.ReadFile(filepath.Join("registers", "lv-residence", "register.schema.json"))
+	if err != nil || !bytes.Contains(schema, []byte(`"$schema"`)) {
+		t.Errorf("editors find no schema beside register.yaml: %v", err)
+	}
 	if ran < 5 {
 		t.Errorf("the page has %d commands that run", ran)
 	}

@@ -11,7 +11,10 @@
 // editors of register owners, and the tools that write the schemas out.
 package editor
 
-import _ "embed"
+import (
+	_ "embed"
+	"strings"
+)
 
 //go:embed mapping.v1.json
 var mapping []byte
@@ -20,14 +23,15 @@ var mapping []byte
 var register []byte
 
 // Names are the schemas there are.
-func Names() []string { return []string{"mapping.v1.json", "register.v1.json"} }
+func Names() []string { return []string{"mapping", "register"} }
 
-// Schema returns a schema as it is published, nil for an unknown name.
+// Schema returns a schema as it is published, by its name or by that of its file; nil
+// for an unknown name.
 func Schema(name string) []byte {
-	switch name {
-	case "mapping.v1.json":
+	switch strings.TrimSuffix(name, ".v1.json") {
+	case "mapping":
 		return append([]byte(nil), mapping...)
-	case "register.v1.json":
+	case "register":
 		return append([]byte(nil), register...)
 	}
 	return nil
