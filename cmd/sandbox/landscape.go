@@ -65,6 +65,7 @@ type Landscape struct {
 	eidURL   string
 	regs     *registersPlayed
 	portal   *portal
+	tryURL   string // of the page on which mappings are tried
 	nodes    map[string]*running
 	servers  []*http.Server
 	client   *http.Client
@@ -209,6 +210,15 @@ func (l *Landscape) outside() error {
 	go func() { defer close(done); l.regs.serveDatabase(ctx, ln, l.cfg.Logger) }()
 	l.ends = append(l.ends, func() { cancel(); <-done })
 	l.portal.offers = offers(l.registry, l.cfg.Everywhere)
+	page, err := newTryit(time.Now, l.registry, l.finnish)
+	if err != nil {
+		return err
+	}
+	if ln, err = l.listen("127.0.0.1:0"); err != nil {
+		return err
+	}
+	l.tryURL = "https://" + ln.Addr().String() + "/"
+	l.serve("try-it page", ln, withCSS(page.handler()))
 	return l.startServices()
 }
 
@@ -485,6 +495,7 @@ func (l *Landscape) Addresses() []Address {
 		{"operator of Slovenia", l.si.API + "/operator/", "operator / " + l.si.Operator},
 		{"operator of Spain", l.es.API + "/operator/", "operator / " + l.es.Operator},
 		{"operator of Finland", l.fi.API + "/operator/", "operator / " + l.fi.Operator},
+		{"try-it page", l.tryURL, "rules tried on replies, for those who write registers"},
 		{"common services", l.services.base, "evidence broker and directory of data services"},
 		{"API of Slovenia", l.si.API + "/openapi.json", "what portals use"},
 	}

@@ -34,6 +34,16 @@ ul.choices span{display:block;margin-top:.5rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:1.5rem 0}dt{color:var(--quiet)}dd{margin:0}
 .wish{display:flex;gap:.75rem;align-items:flex-start;margin:1.25rem 0}
 .wish input{width:1.4rem;height:1.4rem;flex:none;margin:.1rem 0 0;accent-color:var(--accent)}
+main:has(.try){max-width:76rem}
+.try label{display:block;font-weight:700;margin-bottom:.25rem}
+.try select,.try textarea{font:inherit;color:inherit;background:var(--paper);border:1px solid var(--quiet);border-radius:.3rem;padding:.5rem;max-width:100%}
+.try select{min-height:2.75rem;margin:0 .5rem .5rem 0}
+.try textarea,pre{display:block;width:100%;font:.9rem/1.4 ui-monospace,monospace}
+.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:.3rem;background:var(--soft);overflow-wrap:normal}
+pre.scroll{padding:.75rem;margin:0}
+.scroll table{border-collapse:collapse;font-size:.9rem}
+.scroll th,.scroll td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line);font-weight:400}
+.scroll thead th{font-weight:700}
 @media (max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}}
 `
 

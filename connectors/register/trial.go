@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"path"
 	"time"
+	"unicode/utf8"
 
 	"oncegate/connectors/evidence"
+	"oncegate/connectors/xmldoc"
 	"oncegate/mapping"
 	"oncegate/schemas/records"
 )
@@ -57,6 +59,7 @@ type Reply struct {
 	Status int // of HTTP. Default 200
 	Body   []byte
 	MIME   bool // Body is a MIME entity with its header, for replies of several parts
+	UTF8   bool // Body was shown as a text and came back: the encoding that it names, and that of the definition, do not count
 }
 
 func (d *Definition) rawReply(r Reply) (*raw, error) {
@@ -93,6 +96,11 @@ func (d *Definition) Trial(r Reply, query any) (Trial, error) {
 	if err != nil {
 		return Trial{}, err
 	}
+	if r.UTF8 {
+		as := *d
+		as.reply.encoding = xmldoc.UTF8
+		d = &as
+	}
 	cover := mapping.NewCoverage(d.reply.record)
 	res := d.readWith(reply, query, cover.Read)
 	out := Trial{
@@ -103,6 +111,23 @@ func (d *Definition) Trial(r Reply, query any) (Trial, error) {
 		out.Err = outcomeError(res)
 	}
 	return out, nil
+}
+
+// Text is a reply as a text for people, whatever its encoding.
+func (d *Definition) Text(r Reply) (string, error) {
+	if utf8.Valid(r.Body) {
+		return string(r.Body), nil
+	}
+	reply, err := d.rawReply(r)
+	if err != nil {
+		return "", err
+	}
+	reply.encoding = d.reply.encoding
+	doc, err := reply.document()
+	if err != nil {
+		return "", err
+	}
+	return doc.Source(), nil
 }
 
 // A Sending is what goes out for one query.

@@ -1,5 +1,5 @@
 // Goes through the pages of `oncegate sandbox` as a person does: portal, eID,
-// preview space, operator. JavaScript is off; only while axe looks at a page is
+// preview space, operator, try-it page. JavaScript is off; only while axe looks at a page is
 // it on. On every page it asks axe (light and dark), looks for sideways scrolling
 // on a phone, and tabs through what can be operated. Exit code 1 means something
 // is to be mended.
@@ -100,7 +100,7 @@ async function keyboard(page, note) {
   });
   const want = await page.evaluate(() => {
     const groups = new Set();
-    return [...document.querySelectorAll("a[href],button,input:not([type=hidden]),select,summary,[tabindex='0']")].filter((e) => {
+    return [...document.querySelectorAll("a[href],button,input:not([type=hidden]),select,textarea,summary,[tabindex='0']")].filter((e) => {
       const d = e.closest("details");
       if (e.tagName !== "SUMMARY" && d && !d.open) return false;
       if (e.type !== "radio") return true;
@@ -204,6 +204,26 @@ async function unknown(page, at) {
   await judge(page, "preview-none");
 }
 
+// tryIt tries a register on its own sample, then with a fault in its rules.
+async function tryIt(page, at) {
+  await page.goto(at["try-it page"].url);
+  await judge(page, "try-it");
+  await page.locator("#register").selectOption("births");
+  await choose(page, "Fill in its rules and a sample");
+  await judge(page, "try-it-filled");
+  await choose(page, "Try it");
+  await settle(page, "#result");
+  await judge(page, "try-it-result");
+  if (!(await page.locator("#h-result").innerText()).includes("found")) mend("try-it-result: the sample is not found");
+  if (!(await page.locator("table tbody tr").count())) mend("try-it-result: there is no lineage");
+  const rules = await page.locator("#rules").inputValue();
+  await page.locator("#rules").fill(rules.replace("join(", "jion("));
+  await choose(page, "Try it");
+  await settle(page, "#result");
+  await judge(page, "try-it-faults");
+  if (!(await page.locator("#result pre").first().innerText()).includes("^")) mend("try-it-faults: the fault has no caret");
+}
+
 async function operator(page, at) {
   const { url } = at["operator of Spain"];
   await page.goto(url);
@@ -225,7 +245,7 @@ const { at, stop } = await sandbox();
 const browser = await chromium.launch({ executablePath: flags.chromium, args: ["--no-sandbox", "--disable-gpu"] });
 try {
   const [username, password] = at["operator of Spain"].note.split(" / ");
-  for (const walk of [delivered, declined, somebodyElse, unknown, operator]) {
+  for (const walk of [delivered, declined, somebodyElse, unknown, operator, tryIt]) {
     const page = await visitor(browser, walk === operator ? { httpCredentials: { username, password } } : {});
     try {
       await walk(page, at);
