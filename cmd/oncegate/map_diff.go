@@ -30,7 +30,11 @@ type diffView struct {
 	Forgotten int           `json:"forgotten,omitempty"` // messages whose keys are gone
 	Fields    []diffField   `json:"fields"`
 	Values    []diffExample `json:"values,omitempty"` // with --values
+}
 
+// A differ gathers what other rules would change.
+type differ struct {
+	view     diffView
 	counts   mapping.Diff
 	seen     map[string]int // field -> its place in examples
 	examples [][]string
@@ -116,7 +120,7 @@ Exit code 0 whatever changes.`,
 		if (before.def == nil) != (after.def == nil) {
 			return usagef("one is a register, the other a mapping")
 		}
-		d := &diffView{Old: args[0], New: args[1], On: on, seen: map[string]int{}}
+		d := &differ{view: diffView{Old: args[0], New: args[1], On: on}, seen: map[string]int{}}
 		compare := register.Comparison{Before: before.def, After: after.def, Values: values}
 		switch {
 		case topic && before.def == nil:
@@ -141,7 +145,7 @@ Exit code 0 whatever changes.`,
 var itemNumbers = regexp.MustCompile(`\[\d+\]`)
 
 // add counts the changes of one input.
-func (d *diffView) add(input string, list []mapping.Change) {
+func (d *differ) add(input string, list []mapping.Change) {
 	d.counts.Add(list)
 	for _, ch := range list {
 		path := itemNumbers.ReplaceAllString(ch.Path, "[]")
@@ -153,14 +157,14 @@ func (d *diffView) add(input string, list []mapping.Change) {
 		if e := d.examples[i]; len(e) < maxDiffExamples && (len(e) == 0 || e[len(e)-1] != input) {
 			d.examples[i] = append(e, input)
 		}
-		if ch.Old+ch.New != "" && len(d.Values) < maxDiffValues {
-			d.Values = append(d.Values, diffExample{input, ch})
+		if ch.Old+ch.New != "" && len(d.view.Values) < maxDiffValues {
+			d.view.Values = append(d.view.Values, diffExample{input, ch})
 		}
 	}
 }
 
 // overSamples compares two registers over samples.
-func (d *diffView) overSamples(c *cobra.Command, compare register.Comparison, dir string) error {
+func (d *differ) overSamples(c *cobra.Command, compare register.Comparison, dir string) error {
 	samples, err := samplesAt(dir, compare.Before.Name)
 	if err != nil {
 		return err
@@ -189,7 +193,7 @@ func (d *diffView) overSamples(c *cobra.Command, compare register.Comparison, di
 }
 
 // mappings compares two mapping files over one file.
-func (d *diffView) mappings(before, after *mapping.Program, name string, text []byte, values bool) error {
+func (d *differ) mappings(before, after *mapping.Program, name string, text []byte, values bool) error {
 	var in any
 	var err error
 	if before.Direction() == mapping.XMLToValue {
@@ -212,12 +216,12 @@ func (d *diffView) mappings(before, after *mapping.Program, name string, text []
 }
 
 // overTopic compares two versions of a register over what is on the log.
-func (d *diffView) overTopic(c *cobra.Command, n *node.Node, compare register.Comparison, kind canon.Kind, from time.Time, limit int) error {
+func (d *differ) overTopic(c *cobra.Command, n *node.Node, compare register.Comparison, kind canon.Kind, from time.Time, limit int) error {
 	told := time.Now()
 	err := n.Cluster().Scan(c.Context(), kafkalog.Range{Topic: kafkalog.TopicOf(kind), FromTime: from}, func(rec kafkalog.Record) error {
 		m, err := n.Codec().Decode(c.Context(), &rec)
 		if errors.Is(err, canon.ErrForgotten) {
-			d.Forgotten++
+			d.view.Forgotten++
 			return nil
 		}
 		if err != nil {
@@ -230,7 +234,7 @@ func (d *diffView) overTopic(c *cobra.Command, n *node.Node, compare register.Co
 		case state == notCompared:
 			return nil
 		case state == messageForgotten:
-			d.Forgotten++
+			d.view.Forgotten++
 			return nil
 		}
 		d.add(string(m.ID), list)
@@ -306,32 +310,32 @@ func openPayload(ctx context.Context, n *node.Node, id canon.ConversationID, ref
 }
 
 // print sums up.
-func (d *diffView) print(w io.Writer, out *printer) error {
+func (d *differ) print(w io.Writer, out *printer) error {
 	s := d.counts.Summary()
-	d.Inputs, d.Same, d.Fields = s.Inputs, s.Same, []diffField{}
+	d.view.Inputs, d.view.Same, d.view.Fields = s.Inputs, s.Same, []diffField{}
 	for _, f := range s.Fields {
 		one := diffField{Path: f.Path, Counts: f.Counts, Examples: []string{}}
 		if i, ok := d.seen[f.Path]; ok {
 			one.Examples = d.examples[i]
 		}
-		d.Fields = append(d.Fields, one)
+		d.view.Fields = append(d.view.Fields, one)
 	}
-	return out.print(w, d, nil, func(add func(...any)) {
-		add(fmt.Sprintf("%s: %d the same, %d different", many(d.Inputs, "input"), d.Same, d.Inputs-d.Same))
-		if d.Forgotten > 0 {
-			add(fmt.Sprintf("%s forgotten, not compared", many(d.Forgotten, "message")))
+	return out.print(w, d.view, nil, func(add func(...any)) {
+		add(fmt.Sprintf("%s: %d the same, %d different", many(d.view.Inputs, "input"), d.view.Same, d.view.Inputs-d.view.Same))
+		if d.view.Forgotten > 0 {
+			add(fmt.Sprintf("%s forgotten, not compared", many(d.view.Forgotten, "message")))
 		}
 		if d.more {
 			add("the limit was reached, there may be more")
 		}
-		for _, f := range d.Fields {
+		for _, f := range d.view.Fields {
 			for _, kind := range []mapping.ChangeKind{mapping.Added, mapping.Removed, mapping.Changed, mapping.NowFails, mapping.NowHolds} {
 				if n := f.Counts[kind]; n > 0 {
 					add("  "+string(kind), n, f.Path, "first in "+fmt.Sprint(f.Examples))
 				}
 			}
 		}
-		for _, v := range d.Values {
+		for _, v := range d.view.Values {
 			was, _ := json.Marshal(string(v.Old)) // a text can be written
 			is, _ := json.Marshal(string(v.New))
 			add("  "+v.Input, v.Path, string(was)+" -> "+string(is))

@@ -104,6 +104,7 @@ func TestVerbsOnARunningDeployment(t *testing.T) {
 	t.Run("dlq", func(t *testing.T) { dlqVerbs(t, l, es) })
 	t.Run("ping", func(t *testing.T) { pingVerbs(t, es, sandbox.Slovenia) })
 	t.Run("config", func(t *testing.T) { configVerbs(t, es) })
+	t.Run("registers", func(t *testing.T) { registerVerbs(t, es) })
 }
 
 func exchangeVerbs(t *testing.T, conf string) {

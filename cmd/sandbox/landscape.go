@@ -214,11 +214,12 @@ func (l *Landscape) outside() error {
 	if err != nil {
 		return err
 	}
-	if ln, err = l.listen("127.0.0.1:0"); err != nil {
+	tryLn, err := l.listen("127.0.0.1:0")
+	if err != nil {
 		return err
 	}
-	l.tryURL = "https://" + ln.Addr().String() + "/"
-	l.serve("try-it page", ln, withCSS(page.handler()))
+	l.tryURL = "https://" + tryLn.Addr().String() + "/"
+	l.serve("try-it page", tryLn, withCSS(page.handler()))
 	return l.startServices()
 }
 

@@ -68,7 +68,7 @@ func readReply(text []byte, f form) (*reply, error) {
 	r.hits = "/" + r.prefix(root.Name())
 	if f == formRows {
 		if root.Name().Local != "rows" || len(r.fields) != 1 || r.fields[0].name.Local != "row" {
-			return nil, errors.New("reading the reply: want rows as <rows><row><column>...")
+			return nil, errors.New("reading the reply: want <rows> with <row> in it, and in that the columns")
 		}
 		r.hits, r.fields = "/rows/row", r.fields[0].fields
 	}
