@@ -285,7 +285,10 @@ func (r *ruleSet) trySending(c *cobra.Command, o tryOptions) (tryView, error) {
 		Rules: r.place, Version: r.def.Version, Outcome: "query", Document: string(s.Body), Args: s.Args,
 		Target: strings.TrimSpace(s.Method + " " + s.Target), Lineage: listed(s.Report.Lineage), Unmapped: listed(s.Report.Unmapped), Unread: listed[mapping.UnreadSource](nil),
 	}
-	if err != nil {
+	switch {
+	case s.Outcome != "": // the query's own conditions answer it
+		v.Outcome, v.Detail = s.Outcome, "nothing is sent"
+	case err != nil:
 		v.Outcome, v.Detail, v.err, v.Faults = "invalid", err.Error(), err, faultViews(err)
 	}
 	return v, nil

@@ -163,6 +163,10 @@ func (o *tried) sending(d *register.Definition, query any) {
 		o.Parts[len(o.Parts)-1].ID, o.Parts[len(o.Parts)-1].Title = "sent", "The query cannot be made"
 		return
 	}
+	if s.Outcome != "" {
+		o.text("sent", "Nothing goes out for the query", "The outcome is "+s.Outcome+".")
+		return
+	}
 	text := strings.TrimSpace(s.Method + " " + s.Target + "\n\n" + string(s.Body))
 	if s.Args != nil {
 		if args, err := json.Marshal(s.Args); err == nil {
