@@ -207,7 +207,7 @@ func (l *Landscape) outside() error {
 	l.regs.database = "postgres://" + ln.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); l.regs.serveDatabase(ctx, ln, l.cfg.Logger) }()
+	go func(ln net.Listener) { defer close(done); l.regs.serveDatabase(ctx, ln, l.cfg.Logger) }(ln)
 	l.ends = append(l.ends, func() { cancel(); <-done })
 	l.portal.offers = offers(l.registry, l.cfg.Everywhere)
 	page, err := newTryit(time.Now, l.registry, l.finnish)
