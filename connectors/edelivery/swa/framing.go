@@ -117,7 +117,7 @@ func (f *framing) header() (header, error) {
 		}
 		set := func(i int, to *string) error {
 			if seen[i] {
-				return fail(Malformed, "a part has a header twice")
+				return fail(Malformed, "part header %s twice", strings.ToLower(name)) // one of the three below, so nothing of the sender
 			}
 			seen[i], *to = true, value
 			return nil
