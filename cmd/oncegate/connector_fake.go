@@ -118,7 +118,11 @@ func play(c *cobra.Command, r *ruleSet, o fakeOptions) error {
 	}
 	fmt.Fprintln(w, "(samples with a query). Ctrl-C ends it.")
 	if scheme == "postgres" {
-		return endedWith(c.Context(), pgfake.Serve(c.Context(), ln, database(fake)))
+		conf, err := fake.Database("", "")
+		if err != nil {
+			return err
+		}
+		return endedWith(c.Context(), pgfake.Serve(c.Context(), ln, conf))
 	}
 	server := &http.Server{
 		Handler: fake, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 32 << 10, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12},
@@ -138,29 +142,4 @@ func endedWith(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// database answers statements out of samples.
-func database(fake *register.Fake) pgfake.Config {
-	columns := func(string) ([]pgfake.Column, error) {
-		answers, err := fake.Answers()
-		if err != nil {
-			return nil, err
-		}
-		return pgfake.Columns(answers...)
-	}
-	return pgfake.Config{
-		Columns: columns,
-		Rows: func(_ context.Context, statement string, args []*string) ([][]*string, error) {
-			cols, err := columns(statement)
-			if err != nil {
-				return nil, err
-			}
-			rows, err := fake.Rows(args)
-			if err != nil {
-				return nil, &pgfake.Error{Code: "57P03", Message: "the database is starting up"}
-			}
-			return pgfake.Rows(cols, rows)
-		},
-	}
 }

@@ -112,8 +112,7 @@ func (r *registersPlayed) settings(name string) obj {
 	return out
 }
 
-// serveDatabase plays the registers that are databases, until ctx ends. Statements
-// tell them apart: one register has one.
+// serveDatabase plays the one register that is a database, until ctx ends.
 func (r *registersPlayed) serveDatabase(ctx context.Context, ln net.Listener, log *slog.Logger) {
 	name := ""
 	for _, n := range slices.Sorted(maps.Keys(r.defs)) {
@@ -121,33 +120,11 @@ func (r *registersPlayed) serveDatabase(ctx context.Context, ln net.Listener, lo
 			name = n
 		}
 	}
-	fake := r.fakes[name]
-	conf := pgfake.Config{
-		User: databaseUser, Password: databasePassword,
-		Columns: func(string) ([]pgfake.Column, error) {
-			answers, err := fake.Answers()
-			if err != nil {
-				return nil, err
-			}
-			return pgfake.Columns(answers...)
-		},
-		Rows: func(_ context.Context, _ string, args []*string) ([][]*string, error) {
-			answers, err := fake.Answers()
-			if err != nil {
-				return nil, err
-			}
-			columns, err := pgfake.Columns(answers...)
-			if err != nil {
-				return nil, err
-			}
-			rows, err := fake.Rows(args)
-			if err != nil {
-				return nil, &pgfake.Error{Code: "57P03", Message: "the database is starting up"}
-			}
-			return pgfake.Rows(columns, rows)
-		},
+	conf, err := r.fakes[name].Database(databaseUser, databasePassword)
+	if err == nil {
+		err = pgfake.Serve(ctx, ln, conf)
 	}
-	if err := pgfake.Serve(ctx, ln, conf); err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil {
 		log.ErrorContext(ctx, "the fake database ended", "error", err)
 	}
 }

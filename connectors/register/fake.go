@@ -1,6 +1,7 @@
 package register
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,8 +21,8 @@ import (
 // for training, for a portal that is being built. A query for the person of a sample
 // gets that sample's reply; any other gets the sample of "not found". What differs
 // from call to call, such as the id of a message, does not count, and the reply
-// repeats the caller's. It is an http.Handler for registers over HTTP, and Rows
-// answers for a database.
+// repeats the caller's. It is an http.Handler for registers over HTTP, and Database
+// is a register in SQL.
 //
 // It proves nothing about credentials: it reads none.
 type Fake struct {
@@ -278,26 +279,32 @@ func (f *Fake) named(fault string) *fakeCase {
 	return nil
 }
 
-// choose finds the sample that answers, and how long that takes. Nil: the register is
-// down, or no sample fits.
-func (f *Fake) choose(says map[string][]string) (*fakeCase, time.Duration) {
+// choose finds the sample that answers, and waits as it was told. Nil: the register is
+// down, or no sample fits. The error is that of ctx.
+func (f *Fake) choose(ctx context.Context, says map[string][]string) (*fakeCase, error) {
 	f.mu.Lock()
 	f.calls++
 	failing := f.failing > 0
 	if failing {
 		f.failing--
 	}
-	delay := f.delay
+	wait := time.NewTimer(f.delay)
 	f.mu.Unlock()
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if failing {
-		return f.named(outcomeUnavailable.String()), delay
+		return f.named(outcomeUnavailable.String()), nil
 	}
 	for _, c := range f.cases {
 		if c.person != nil && c.means(says) {
-			return c, delay
+			return c, nil
 		}
 	}
-	return f.named(outcomeNotFound.String()), delay
+	return f.named(outcomeNotFound.String()), nil
 }
 
 // means reports whether a query is about the sample's person: whatever of the person
@@ -340,40 +347,5 @@ func (d *Definition) OfXRoad() bool {
 	return false
 }
 
-// Answers are the rows that a database may answer with, as XML; of their columns a
-// prepared statement has the union.
-func (f *Fake) Answers() ([]xmldoc.Element, error) {
-	var out []xmldoc.Element
-	for _, c := range f.cases {
-		doc, err := xmldoc.ParseBytes(c.reply.body, xmldoc.Limits{})
-		if err != nil {
-			return nil, fmt.Errorf("sample %s: %w", c.name, err)
-		}
-		out = append(out, doc.Root())
-	}
-	return out, nil
-}
-
 // errFakeDown is said where no sample answers.
 var errFakeDown = errors.New("the register is down, or no sample is for this query")
-
-// Rows answers a prepared statement with the rows of a sample, as XML. An argument
-// that is nil is NULL.
-func (f *Fake) Rows(args []*string) (xmldoc.Element, error) {
-	says := map[string][]string{}
-	for i, a := range args {
-		if a != nil {
-			says[fmt.Sprintf("arg %d", i+1)] = []string{*a}
-		}
-	}
-	c, delay := f.choose(says)
-	time.Sleep(delay)
-	if c == nil {
-		return xmldoc.Element{}, errFakeDown
-	}
-	doc, err := xmldoc.ParseBytes(c.reply.body, xmldoc.Limits{})
-	if err != nil {
-		return xmldoc.Element{}, fmt.Errorf("sample %s: %w", c.name, err)
-	}
-	return doc.Root(), nil
-}

@@ -10,7 +10,6 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
-	"time"
 
 	"oncegate/connectors/xmldoc"
 )
@@ -35,15 +34,9 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		target = f.xroadPath(w, r, target)
 	}
 	targetSays(says, target+"?"+r.URL.RawQuery)
-	c, delay := f.choose(says)
-	if delay > 0 {
-		wait := time.NewTimer(delay)
-		defer wait.Stop()
-		select {
-		case <-wait.C:
-		case <-r.Context().Done():
-			return
-		}
+	c, err := f.choose(r.Context(), says)
+	if err != nil {
+		return // the caller is gone
 	}
 	if c == nil {
 		http.Error(w, errFakeDown.Error(), http.StatusServiceUnavailable)
