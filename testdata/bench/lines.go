@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"oncegate/testdata/bench/figure"
 )
 
 // A line of the table: a figure of ours, and the same figure of what it is
@@ -111,15 +113,15 @@ func (l line) cells(r *figures) ([3]string, error) {
 			return "", fmt.Errorf("%s %s: %w", k.bench, k.unit, errNotMeasured)
 		}
 		if l.perSec {
-			return short(1e9 / median(v)), nil
+			return figure.Short(1e9 / figure.Median(v)), nil
 		}
-		s := short(median(v))
+		s := figure.Short(figure.Median(v))
 		if l.second != "" {
 			w := r.values[key{k.bench, l.second}]
 			if len(w) == 0 {
 				return "", fmt.Errorf("%s %s: %w", k.bench, l.second, errNotMeasured)
 			}
-			s += " / " + short(median(w))
+			s += " / " + figure.Short(figure.Median(w))
 		}
 		return s, nil
 	}
@@ -144,6 +146,6 @@ func (l line) cells(r *figures) ([3]string, error) {
 	if l.slower || l.perSec {
 		unit = "x the cost"
 	}
-	out[2] = short(median(ratios)) + unit + " (" + short(slices.Min(ratios)) + " to " + short(slices.Max(ratios)) + ")"
+	out[2] = figure.Short(figure.Median(ratios)) + unit + " (" + figure.Short(slices.Min(ratios)) + " to " + figure.Short(slices.Max(ratios)) + ")"
 	return out, nil
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"oncegate/testdata/bench/figure"
 )
 
 // The section of the page is what stands between these two.
@@ -35,7 +37,7 @@ func (t *tally) write(w io.Writer) error {
 func (d *driver) report(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s, %d CPUs, %s, load average before the run %s; %d rounds of %d messages in %.0fs.\n\n",
-		processor(), runtime.NumCPU(), runtime.Version(), d.o.load, d.o.rounds, d.o.messages, time.Since(d.started).Seconds())
+		figure.Processor(), runtime.NumCPU(), runtime.Version(), d.o.load, d.o.rounds, d.o.messages, time.Since(d.started).Seconds())
 	t := &tally{}
 	t.add("What", "oncegate", "beside", "what beside", "ratio")
 	t.add("---", "---", "---", "---", "---")
@@ -74,9 +76,9 @@ func (d *driver) rivalRows(t *tally) {
 				switch {
 				case len(a) == 0:
 				case len(b) > 0:
-					t.add(what, short(median(a)), short(median(b)), name, spread(a, b))
+					t.add(what, figure.Short(figure.Median(a)), figure.Short(figure.Median(b)), name, spread(a, b))
 				case of == ours:
-					t.add(what, short(median(a)), "not measured", name, "")
+					t.add(what, figure.Short(figure.Median(a)), "not measured", name, "")
 				}
 			}
 			what := way + ", profile " + p.name
@@ -89,7 +91,7 @@ func (d *driver) rivalRows(t *tally) {
 		}
 	}
 	if peak, ok := d.peaks[theirs]; ok {
-		t.add("peak memory of the process, MB", short(d.peaks[ours]), short(peak), theirs, fmt.Sprintf("1/%.1f of it", peak/d.peaks[ours]))
+		t.add("peak memory of the process, MB", figure.Short(d.peaks[ours]), figure.Short(peak), theirs, fmt.Sprintf("1/%.1f of it", peak/d.peaks[ours]))
 	}
 }
 
@@ -114,8 +116,8 @@ func (d *driver) boundRows(t *tally) {
 				if provider != "" {
 					what += ", with OpenSSL"
 				}
-				t.add(what, short(median(whole)), short(median(bare)), "bare cryptography of the message",
-					fmt.Sprintf("%.0f %% of the bound (%.0f to %.0f)", median(part), slices.Min(part), slices.Max(part)))
+				t.add(what, figure.Short(figure.Median(whole)), figure.Short(figure.Median(bare)), "bare cryptography of the message",
+					fmt.Sprintf("%.0f %% of the bound (%.0f to %.0f)", figure.Median(part), slices.Min(part), slices.Max(part)))
 			}
 		}
 	}
@@ -125,9 +127,9 @@ func (d *driver) boundRows(t *tally) {
 			operations float64
 		}{{"receive", 2}, {"send", 1}} {
 			m := measurement{theirs, way.name, rsa115, 8}
-			have := median(values(d.rates[m], perCPU))
+			have := figure.Median(values(d.rates[m], perCPU))
 			bound := 1e6 / us / way.operations
-			t.add(fmt.Sprintf("phase4, %s, profile 1.15, messages per CPU second", way.name), short(have), short(bound), "bare RSA with the private key in its JVM",
+			t.add(fmt.Sprintf("phase4, %s, profile 1.15, messages per CPU second", way.name), figure.Short(have), figure.Short(bound), "bare RSA with the private key in its JVM",
 				fmt.Sprintf("%.0f %% of the bound", 100*have/bound))
 		}
 	}
@@ -137,10 +139,10 @@ func (d *driver) boundRows(t *tally) {
 func (d *driver) largeRows(t *tally) {
 	size := fmt.Sprintf("%d MiB", d.o.large>>20)
 	for _, b := range d.big {
-		t.add(fmt.Sprintf("payload of %s, %s, from end to end, MB/s", size, b.what), short(b.mbps), "", "", "")
-		t.add(fmt.Sprintf("payload of %s, %s, CPU time of sender / receiver, s", size, b.what), short(b.cpu[0])+" / "+short(b.cpu[1]), "", "", "")
-		t.add(fmt.Sprintf("payload of %s, %s, peak anonymous memory of sender / receiver, MB", size, b.what), short(b.anon[0])+" / "+short(b.anon[1]), "", "", "")
-		t.add(fmt.Sprintf("payload of %s, %s, peak resident memory with mapped files, MB", size, b.what), short(b.resident[0])+" / "+short(b.resident[1]), "", "", "")
+		t.add(fmt.Sprintf("payload of %s, %s, from end to end, MB/s", size, b.what), figure.Short(b.mbps), "", "", "")
+		t.add(fmt.Sprintf("payload of %s, %s, CPU time of sender / receiver, s", size, b.what), figure.Short(b.cpu[0])+" / "+figure.Short(b.cpu[1]), "", "", "")
+		t.add(fmt.Sprintf("payload of %s, %s, peak anonymous memory of sender / receiver, MB", size, b.what), figure.Short(b.anon[0])+" / "+figure.Short(b.anon[1]), "", "", "")
+		t.add(fmt.Sprintf("payload of %s, %s, peak resident memory with mapped files, MB", size, b.what), figure.Short(b.resident[0])+" / "+figure.Short(b.resident[1]), "", "", "")
 	}
 }
 
@@ -150,10 +152,10 @@ func (d *driver) crowdRows(t *tally) {
 		return
 	}
 	n := strconv.Itoa(c.Partners) + " partners, "
-	t.add(n+"reading the file and as many certificates, s", short(c.Load), "", "", "")
-	t.add(n+"agreement of an incoming message, ns", short(c.Match), "", "", "")
-	t.add(n+"agreement to send, ns", short(c.Outbound), "", "", "")
-	t.add(n+"memory, MB", short(c.Heap), "", "", "")
+	t.add(n+"reading the file and as many certificates, s", figure.Short(c.Load), "", "", "")
+	t.add(n+"agreement of an incoming message, ns", figure.Short(c.Match), "", "", "")
+	t.add(n+"agreement to send, ns", figure.Short(c.Outbound), "", "", "")
+	t.add(n+"memory, MB", figure.Short(c.Heap), "", "", "")
 }
 
 func values(rs []rate, of func(rate) float64) []float64 {
@@ -173,37 +175,5 @@ func spread(a, b []float64) string {
 	if len(ratios) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%sx as many (%s to %s)", short(median(ratios)), short(slices.Min(ratios)), short(slices.Max(ratios)))
-}
-
-func median(v []float64) float64 {
-	if len(v) == 0 {
-		return 0
-	}
-	v = slices.Sorted(slices.Values(v))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
-}
-
-// short writes three digits.
-func short(v float64) string {
-	switch {
-	case v >= 100:
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	case v >= 10:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	}
-	return strconv.FormatFloat(v, 'f', 2, 64)
-}
-
-func processor() string {
-	b, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "unknown CPU"
-	}
-	for line := range strings.Lines(string(b)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown CPU"
+	return fmt.Sprintf("%sx as many (%s to %s)", figure.Short(figure.Median(ratios)), figure.Short(slices.Min(ratios)), figure.Short(slices.Max(ratios)))
 }

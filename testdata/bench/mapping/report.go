@@ -12,6 +12,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"oncegate/testdata/bench/figure"
 )
 
 // figures are MB/s by engine and document, in the order of the rounds.
@@ -34,7 +36,7 @@ func (f *figures) add(e engine, d document, count int, cpu time.Duration) {
 // report writes the table, and the section of the page where one is named.
 func (f *figures) report(o options, engines []engine, docs []document, took time.Duration) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s, %d CPUs, %s, load average before %s; %d rounds in %s.\n\n", processor(), runtime.NumCPU(), runtime.Version(), o.load, o.rounds, took.Round(time.Second))
+	fmt.Fprintf(&b, "%s, %d CPUs, %s, load average before %s; %d rounds in %s.\n\n", figure.Processor(), runtime.NumCPU(), runtime.Version(), o.load, o.rounds, took.Round(time.Second))
 	t := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
 	fmt.Fprint(t, "| A core does")
 	for _, d := range docs {
@@ -48,16 +50,16 @@ func (f *figures) report(o options, engines []engine, docs []document, took time
 			v := f.values[e.name+"/"+d.name]
 			records, ratio := "", ""
 			if e.records {
-				records = strconv.FormatFloat(median(v)*1e6/float64(len(d.text))*float64(d.persons), 'f', 0, 64)
+				records = strconv.FormatFloat(figure.Median(v)*1e6/float64(len(d.text))*float64(d.persons), 'f', 0, 64)
 			}
 			if e.name != engines[0].name {
 				var r []float64
 				for i, ours := range f.values[engines[0].name+"/"+d.name] {
 					r = append(r, ours/v[i])
 				}
-				ratio = fmt.Sprintf("%sx as fast (%s to %s)", short(median(r)), short(slices.Min(r)), short(slices.Max(r)))
+				ratio = fmt.Sprintf("%sx as fast (%s to %s)", figure.Short(figure.Median(r)), figure.Short(slices.Min(r)), figure.Short(slices.Max(r)))
 			}
-			fmt.Fprintf(t, "\t| %s\t| %s\t| %s", short(median(v)), records, ratio)
+			fmt.Fprintf(t, "\t| %s\t| %s\t| %s", figure.Short(figure.Median(v)), records, ratio)
 		}
 		fmt.Fprintln(t, "\t|")
 	}
@@ -89,32 +91,4 @@ func rewrite(file string, table []byte) error {
 		return errors.New("the page has no section of this bench")
 	}
 	return os.WriteFile(file, slices.Concat(before, []byte(sectionBegin), table, []byte(sectionEnd), after), 0o644)
-}
-
-func processor() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err == nil {
-		for line := range strings.Lines(string(text)) {
-			if name, ok := strings.CutPrefix(line, "model name"); ok {
-				return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
-			}
-		}
-	}
-	return "unknown CPU"
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
-}
-
-// short writes three digits.
-func short(v float64) string {
-	switch {
-	case v >= 100:
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	case v >= 10:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	}
-	return strconv.FormatFloat(v, 'f', 2, 64)
 }
